@@ -58,10 +58,12 @@ class CtVolume:
     def to_lps_mm(self, index_zyx: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map voxel indices of shape (..., 3) in (z, y, x) order to LPS mm of shape (..., 3)."""
         index_xyz = np.asarray(index_zyx, dtype=np.float64)[..., ::-1]
-        return index_xyz @ self.affine_lps[:3, :3].T + self.affine_lps[:3, 3]
+        point: NDArray[np.float64] = index_xyz @ self.affine_lps[:3, :3].T + self.affine_lps[:3, 3]
+        return point
 
     def to_index_zyx(self, point_lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map LPS points in mm of shape (..., 3) to fractional voxel indices in (z, y, x) order."""
         inverse = np.linalg.inv(self.affine_lps)
         index_xyz = np.asarray(point_lps_mm, dtype=np.float64) @ inverse[:3, :3].T + inverse[:3, 3]
-        return index_xyz[..., ::-1]
+        index_zyx: NDArray[np.float64] = index_xyz[..., ::-1]
+        return index_zyx

@@ -1,0 +1,25 @@
+"""U-Net++ scoring of non-contrast calcium-scoring CT (Hong 2022); the model card is README.md beside this file."""
+
+from __future__ import annotations
+
+from coronary.contract import AcquisitionFacts, CalciumFindings, ModelSession, ProgressCallback, Refusal, SeriesKind
+from coronary.csct_scoring import eligibility, predict
+from coronary.ct_volume import CtVolume
+
+
+class CsctScoring:
+    """The family as the contract wants it."""
+
+    name = "csct-scoring"
+    package = "coronary.csct_scoring"
+    series_kind: SeriesKind = "csct"
+
+    def check_eligibility(self, facts: AcquisitionFacts, volume: CtVolume) -> Refusal | None:
+        """Say why this volume must not be scored, or None."""
+        return eligibility.check_eligibility(facts, volume)
+
+    def predict(
+        self, session: ModelSession, volume: CtVolume, facts: AcquisitionFacts, on_progress: ProgressCallback
+    ) -> CalciumFindings:
+        """Score an eligible volume."""
+        return predict.predict(session, volume, facts, on_progress)

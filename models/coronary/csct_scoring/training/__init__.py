@@ -1,0 +1,1 @@
+"""Training of the CSCT scoring network (torch; not part of the wheel)."""

@@ -1,0 +1,154 @@
+"""Virtual patients as training cases: rendered, preprocessed as in serving, stored as small arrays.
+
+A case holds what the network sees (with a margin for shifts) and what it should answer. The target exists only at
+pixels with calcium-like attenuation: elsewhere no answer of the network can change a score.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress
+from scipy import ndimage
+
+from coronary.calcium import AGATSTON_THRESHOLD_HU, Vessel
+from coronary.csct_scoring.preprocess import CROP_PIXELS, PIXEL_MM, PreparedVolume, prepare
+from coronary.ct_volume import CtVolume
+from coronary.virtual_patient import VirtualPatient, VirtualScan, draw_acquisition, draw_patient, render
+
+#: Target value of a pixel whose answer does not matter.
+NO_TARGET = 255
+
+#: The territory of a vessel reaches this far from its centreline, mm: lumen, wall and the motion of the heart.
+TERRITORY_MM = 4.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingCase:
+    """One prepared scan; arrays of shape (slices, rows, columns) on the network's grid plus margin."""
+
+    seed: int
+    slice_spacing_mm: float
+    hu: NDArray[np.int16]
+    peak_hu: NDArray[np.int16]
+    target: NDArray[np.uint8]
+    territory: NDArray[np.uint8]
+
+    def save(self, path: Path) -> None:
+        """Write the case under `path` in one step."""
+        temporary = path.with_name(f"{path.stem}.{os.getpid()}.new.npz")
+        np.savez(
+            temporary,
+            seed=self.seed,
+            slice_spacing_mm=self.slice_spacing_mm,
+            hu=self.hu,
+            peak_hu=self.peak_hu,
+            target=self.target,
+            territory=self.territory,
+        )
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> TrainingCase:
+        """Read a case written by `save`."""
+        with np.load(path) as stored:
+            return cls(
+                seed=int(stored["seed"]),
+                slice_spacing_mm=float(stored["slice_spacing_mm"]),
+                hu=stored["hu"],
+                peak_hu=stored["peak_hu"],
+                target=stored["target"],
+                territory=stored["territory"],
+            )
+
+
+def build_target(scan: VirtualScan, prepared: PreparedVolume) -> NDArray[np.uint8]:
+    """Most frequent true class among the calcium-like voxels under each pixel of the grid; NO_TARGET without any."""
+    z, y, x = np.nonzero(scan.voxels_hu >= AGATSTON_THRESHOLD_HU)
+    inside, rows, columns = prepared.grid.nearest_pixels(y, x)
+    z, rows, columns = z[inside], rows[inside], columns[inside]
+    classes = scan.vessel_labels[z, y[inside], x[inside]].astype(np.int64)
+    shape = prepared.hu.shape
+    flat = np.ravel_multi_index((z, rows, columns), shape)
+    votes = np.bincount(flat * 5 + classes, minlength=5 * int(np.prod(shape))).reshape(*shape, 5)
+    # Read backwards, a tie between plaque and something else goes to plaque.
+    most_frequent = 4 - votes[..., ::-1].argmax(axis=-1)
+    return np.where(votes.any(axis=-1), most_frequent, NO_TARGET).astype(np.uint8)
+
+
+def build_territory(scan: VirtualScan, prepared: PreparedVolume) -> NDArray[np.uint8]:
+    """Vessel whose centreline runs within TERRITORY_MM of each pixel of the grid, 0 where none does."""
+    shape = prepared.hu.shape
+    seeds = np.zeros(shape, np.uint8)
+    for branch in scan.patient.tree.branches:
+        points_lps_mm = scan.acquisition.to_scan(branch.points).astype(np.float64)
+        index = np.round(prepared.to_index_zyx(points_lps_mm)).astype(int)
+        keep = np.all((index >= 0) & (index < np.array(shape)), axis=1)
+        seeds[tuple(index[keep].T)] = Vessel[branch.vessel]
+    if not seeds.any():
+        return seeds
+    distance, nearest = ndimage.distance_transform_edt(
+        seeds == 0, sampling=(prepared.slice_spacing_mm, PIXEL_MM, PIXEL_MM), return_indices=True
+    )
+    return np.where(distance <= TERRITORY_MM, seeds[tuple(nearest)], 0).astype(np.uint8)
+
+
+def training_patient(seed: int) -> VirtualPatient:
+    """The patient of a training or validation seed: every fourth without calcium, and those with distractors."""
+    if seed % 4 == 0:
+        return draw_patient(seed, calcium="none", distractors=True)
+    return draw_patient(seed, calcium="present")
+
+
+def build_case(seed: int, margin_pixels: int) -> TrainingCase:
+    """Render the virtual patient of `seed` and prepare it."""
+    scan = render(training_patient(seed), draw_acquisition(seed, "csct"))
+    volume = CtVolume(scan.voxels_hu, scan.affine_lps)
+    prepared = prepare(volume, CROP_PIXELS + 2 * margin_pixels)
+    return TrainingCase(
+        seed=seed,
+        slice_spacing_mm=prepared.slice_spacing_mm,
+        hu=prepared.hu,
+        peak_hu=prepared.peak_hu,
+        target=build_target(scan, prepared),
+        territory=build_territory(scan, prepared),
+    )
+
+
+def _write_case(seed: int, margin_pixels: int, folder: Path) -> int:
+    path = folder / f"{seed}.npz"
+    if not path.exists():
+        build_case(seed, margin_pixels).save(path)
+    return seed
+
+
+def write_cases(seeds: range, margin_pixels: int, folder: Path, workers: int) -> None:
+    """Write the cases of `seeds` into `folder`; those already there are kept, so an interrupted run goes on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(workers) as pool, Progress() as progress:
+        bar = progress.add_task("virtual patients", total=len(seeds))
+        for future in as_completed(pool.submit(_write_case, seed, margin_pixels, folder) for seed in seeds):
+            future.result()
+            progress.advance(bar)
+
+
+def main() -> None:
+    """Write training cases: ``python -m coronary.csct_scoring.training.cases --first 1 --last 240 --out cases``."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--first", type=int, required=True)
+    parser.add_argument("--last", type=int, required=True)
+    parser.add_argument("--margin-pixels", type=int, default=24)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    arguments = parser.parse_args()
+    write_cases(range(arguments.first, arguments.last + 1), arguments.margin_pixels, arguments.out, arguments.workers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""The list of the analyses. The router and the worker loop over it; adding a family means adding a row here."""
+
+from __future__ import annotations
+
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+from coronary.contract import Family, ModelManifest
+from coronary.csct_scoring import CsctScoring
+
+FAMILIES: tuple[Family, ...] = (CsctScoring(),)
+
+
+def family_named(name: str) -> Family:
+    """The family called `name`; KeyError with the known names otherwise."""
+    for family in FAMILIES:
+        if family.name == name:
+            return family
+    known = ", ".join(family.name for family in FAMILIES)
+    raise KeyError(f"no analysis is called {name!r}; known: {known}")
+
+
+def manifest_of(family: Family) -> ModelManifest:
+    """Manifest shipped beside the family's code."""
+    return ModelManifest.from_toml(resources.files(family.package).joinpath("manifest.toml").read_text("utf-8"))
+
+
+def model_file_of(family: Family) -> Traversable:
+    """The ONNX file shipped beside the family's code."""
+    return resources.files(family.package).joinpath(manifest_of(family).file)

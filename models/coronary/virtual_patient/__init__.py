@@ -1,0 +1,20 @@
+"""The virtual patient: a seedable, physics-based phantom of cardiac CT with exact truth.
+
+Decides the public names of the generator. Arrays in memory only: no files, no DICOM, no scoring.
+"""
+
+from coronary.virtual_patient.acquisition import Acquisition, draw_acquisition
+from coronary.virtual_patient.coronary_tree import VESSEL_LABELS
+from coronary.virtual_patient.patient import GENERATOR_VERSION, VirtualPatient, draw_patient
+from coronary.virtual_patient.render import VirtualScan, render
+
+__all__ = [
+    "GENERATOR_VERSION",
+    "VESSEL_LABELS",
+    "Acquisition",
+    "VirtualPatient",
+    "VirtualScan",
+    "draw_acquisition",
+    "draw_patient",
+    "render",
+]

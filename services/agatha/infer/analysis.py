@@ -1,0 +1,36 @@
+"""Run one family on one volume."""
+
+from __future__ import annotations
+
+from agatha.infer.model_runtime import ModelRuntime
+from coronary.contract import AcquisitionFacts, CalciumFindings, Family, ProgressCallback
+from coronary.ct_volume import CtVolume
+from coronary.registry import manifest_of
+
+
+def run_analysis(
+    runtime: ModelRuntime, family: Family, volume: CtVolume, facts: AcquisitionFacts, on_progress: ProgressCallback
+) -> CalciumFindings:
+    """Analyse an eligible volume and add the model's identity to the parameters of the findings.
+
+    Raises
+    ------
+    ModelUnusable
+        If the family's model file is missing or not the one its manifest names.
+    """
+    session = runtime.session(family)
+    findings = family.predict(session, volume, facts, on_progress)
+    manifest = manifest_of(family)
+    parameters = {
+        **findings.parameters,
+        "model": f"{manifest.name} {manifest.version}",
+        "model SHA-256": manifest.sha256,
+        "execution provider": session.provider,
+    }
+    return CalciumFindings(
+        score=findings.score,
+        vessel_labels=findings.vessel_labels,
+        lesion_labels=findings.lesion_labels,
+        quality=findings.quality,
+        parameters=parameters,
+    )

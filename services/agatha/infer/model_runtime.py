@@ -1,0 +1,132 @@
+"""ONNX sessions of the families: made once, from a file whose hash is in the manifest, on the best provider there is.
+
+Decides which execution provider is used and refuses a model file that is not the one the manifest names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from coronary.contract import Family, ModelManifest
+from coronary.registry import manifest_of, model_file_of
+
+#: Providers in order of preference; the first that this onnxruntime offers and that can be started is used.
+PROVIDER_ORDER = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
+
+
+class ModelUnusable(Exception):
+    """The model file is missing or not the one the manifest names: permanent until the installation is mended."""
+
+
+class OnnxSession:
+    """One network behind the contract's ``ModelSession``."""
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+
+    @property
+    def provider(self) -> str:
+        """Execution provider in use."""
+        return str(self._session.get_providers()[0])
+
+    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> Sequence[NDArray[np.float32]]:
+        """Run the network once."""
+        outputs: Sequence[NDArray[np.float32]] = self._session.run(None, dict(inputs))
+        return outputs
+
+
+class ModelRuntime:
+    """Sessions of all families in this process.
+
+    Parameters
+    ----------
+    providers
+        Execution providers in order of preference; None takes PROVIDER_ORDER.
+    threads
+        Threads a session may use for one run.
+
+    Notes
+    -----
+    Make it after a fork, never before: onnxruntime's threads do not survive one.
+    """
+
+    def __init__(self, *, providers: Sequence[str] | None = None, threads: int = 2) -> None:
+        wanted = tuple(providers) if providers else PROVIDER_ORDER
+        offered = set(onnxruntime.get_available_providers())
+        self._providers = [name for name in wanted if name in offered] or ["CPUExecutionProvider"]
+        self._threads = threads
+        self._sessions: dict[str, OnnxSession] = {}
+        self._lock = threading.Lock()
+
+    def session(self, family: Family) -> OnnxSession:
+        """Session of `family`, made at the first call.
+
+        Raises
+        ------
+        ModelUnusable
+            If the file is missing, has another hash than the manifest, or is refused by onnxruntime.
+        """
+        with self._lock:
+            if family.name not in self._sessions:
+                self._sessions[family.name] = self._open(family)
+            return self._sessions[family.name]
+
+    def warm_up(self, families: Sequence[Family]) -> None:
+        """Make every session and run it once on zeros, so that the first study does not wait for it."""
+        for family in families:
+            self.session(family).run(_zero_inputs(manifest_of(family)))
+
+    def _open(self, family: Family) -> OnnxSession:
+        data = _checked_model(family)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.log_severity_level = 3
+        try:
+            return OnnxSession(onnxruntime.InferenceSession(data, options, providers=self._providers))
+        except Exception as exc:
+            raise ModelUnusable(f"{family.name}: onnxruntime cannot load the model: {exc}") from exc
+
+
+def preferred_provider(providers: Sequence[str] | None = None) -> str:
+    """The execution provider that a session made now would ask for first."""
+    offered = set(onnxruntime.get_available_providers())
+    return next((name for name in (providers or PROVIDER_ORDER) if name in offered), "CPUExecutionProvider")
+
+
+def verify_models(families: Sequence[Family]) -> dict[str, str]:
+    """Analysis → "ok", or what is wrong with its model file."""
+    states: dict[str, str] = {}
+    for family in families:
+        try:
+            _checked_model(family)
+            states[family.name] = "ok"
+        except ModelUnusable as exc:
+            states[family.name] = str(exc)
+    return states
+
+
+def _checked_model(family: Family) -> bytes:
+    manifest = manifest_of(family)
+    try:
+        data = model_file_of(family).read_bytes()
+    except OSError as exc:
+        raise ModelUnusable(f"{family.name}: {manifest.file} is missing") from exc
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != manifest.sha256:
+        raise ModelUnusable(f"{family.name}: {manifest.file} has SHA-256 {digest}, the manifest {manifest.sha256}")
+    return data
+
+
+def _zero_inputs(manifest: ModelManifest) -> dict[str, NDArray[np.float32]]:
+    """One item of zeros for each input; a named (dynamic) axis gets length 1."""
+    zeros = {}
+    for name, description in manifest.inputs.items():
+        assert isinstance(description, Mapping)
+        zeros[name] = np.zeros([n if isinstance(n, int) else 1 for n in description["shape"]], np.float32)
+    return zeros

@@ -1,0 +1,216 @@
+"""`agatha analyze`: a folder of DICOM through the same stages as the service, without server, queue or database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from agatha.dicom.uids import config_digest, src_digest
+from agatha.infer import ModelRuntime, ModelUnusable, run_analysis
+from agatha.pipeline.examination import Examination, examine_series
+from agatha.pipeline.result_objects import report_sources
+from agatha.pipeline.series_outcome import series_outcome
+from agatha.processes.dicom_files import SeriesFiles, dicom_files, group_by_series
+from agatha.processes.settings import ConfigurationError, read_settings
+from agatha.report import ModelIdentity, ReportRequest, SourceMismatch, result_document, write_objects
+from coronary.calcium import VesselValues
+from coronary.contract import CalciumFindings, Family, ProgressCallback, Refusal, SeriesKind
+from coronary.registry import FAMILIES, family_named, manifest_of
+
+OK, FAILED, REFUSED = 0, 1, 3
+
+
+@dataclass
+class SeriesReport:
+    """What became of one series."""
+
+    source: SeriesFiles
+    refusal: Refusal | None = None
+    results: list[dict[str, Any]] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    failure: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As printed with --json."""
+        reason = None if self.refusal is None else {"code": self.refusal.code, "text": self.refusal.text}
+        return {
+            "study_instance_uid": self.source.study_instance_uid,
+            "series_instance_uid": self.source.series_instance_uid,
+            "instances": len(self.source.paths),
+            "reason": reason,
+            "failure": self.failure,
+            "results": self.results,
+            "files": [str(path) for path in self.files],
+        }
+
+
+def checked_kind(kind: str | None) -> SeriesKind | None:
+    """The kind given on the command line; ConfigurationError when there is none of that name."""
+    if kind is not None and kind not in get_args(SeriesKind):
+        raise ConfigurationError(f"--kind {kind}: expected one of {', '.join(get_args(SeriesKind))}")
+    return cast("SeriesKind | None", kind)
+
+
+def chosen_families(names: Sequence[str]) -> tuple[Family, ...]:
+    """Families of the analyses named on the command line, all without a name; ConfigurationError for an unknown one."""
+    try:
+        return tuple(family_named(name) for name in names) or FAMILIES
+    except KeyError as exc:
+        raise ConfigurationError(str(exc.args[0])) from exc
+
+
+def analyze_folder(
+    path: Path, analyses: Sequence[str], *, kind: str | None, out: Path | None, as_json: bool, console: Console
+) -> int:
+    """Analyse every series below `path`.
+
+    Returns
+    -------
+    int
+        0 when there is at least one score, 3 when everything was refused, 1 when something failed.
+    """
+    assumed, families = checked_kind(kind), chosen_families(analyses)
+    paths, _ = dicom_files(path)
+    series, unreadable = group_by_series(paths)
+    settings = read_settings()
+    runtime = ModelRuntime(providers=settings.providers or None, threads=settings.inference_threads)
+    reports = []
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=as_json) as progress:
+        for index, files in enumerate(series, start=1):
+            bar = progress.add_task(f"series {index} of {len(series)}, {len(files.paths)} instances", total=1.0)
+            advance = partial(_advance, progress, bar)
+            reports.append(_analyze_series(files, index, runtime, families, assumed, out, advance))
+            advance(1.0)
+    if as_json:
+        print(json.dumps({"series": [r.as_json() for r in reports], "unreadable": unreadable}, indent=2))
+    else:
+        _print(reports, unreadable, console)
+    return _exit_status(reports)
+
+
+def _exit_status(reports: Sequence[SeriesReport]) -> int:
+    if any(report.failure is not None for report in reports):
+        return FAILED
+    is_scored = any(result["state"] == "completed" for report in reports for result in report.results)
+    return OK if is_scored else REFUSED
+
+
+def _advance(progress: Progress, bar: TaskID, done: float) -> None:
+    progress.update(bar, completed=done)
+
+
+def _analyze_series(
+    files: SeriesFiles,
+    index: int,
+    runtime: ModelRuntime,
+    families: Sequence[Family],
+    assumed: SeriesKind | None,
+    out: Path | None,
+    on_progress: ProgressCallback,
+) -> SeriesReport:
+    seen = examine_series(files.paths, families, assume_kind=assumed)
+    _, _, reason = series_outcome(seen)
+    report = SeriesReport(files, None if seen.is_positive else reason)
+    for decided in seen.analyses:
+        findings, refusal = None, decided.refusal
+        try:
+            if refusal is None and seen.assembled is not None:
+                family, volume, facts = family_named(decided.analysis), seen.assembled.volume, seen.assembled.facts
+                findings = run_analysis(runtime, family, volume, facts, on_progress)
+            _write(report, _request(files, index, seen, decided.analysis, findings, refusal), out)
+        except (ModelUnusable, SourceMismatch) as exc:
+            report.failure = str(exc)
+    return report
+
+
+def _request(
+    files: SeriesFiles,
+    index: int,
+    seen: Examination,
+    analysis: str,
+    findings: CalciumFindings | None,
+    refusal: Refusal | None,
+) -> ReportRequest:
+    manifest = manifest_of(family_named(analysis))
+    return ReportRequest(
+        analysis=analysis,
+        model=ModelIdentity(manifest.name, manifest.version, manifest.sha256),
+        src_digest=seen.assembled.src_digest
+        if seen.assembled is not None
+        else src_digest((uid, None) for uid in files.sop_instance_uids),
+        config_digest=config_digest({"sr_sop_class": "comprehensive-3d"}),
+        content_time=datetime.now(UTC),
+        series_index=index,
+        findings=findings,
+        refusal=refusal,
+        **report_sources(seen, files.paths),
+    )
+
+
+def _write(report: SeriesReport, request: ReportRequest, out: Path | None) -> None:
+    objects = write_objects(request) if out is not None else ()
+    document = result_document(
+        request,
+        objects,
+        state="completed" if request.findings is not None else "refused",
+        provisional=False,
+        series_instance_uid=report.source.series_instance_uid,
+    )
+    report.results.append(document)
+    if out is None:
+        return
+    folder = out / f"{request.series_index:02d}-{request.analysis}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for item in objects:
+        target = folder / f"{item.kind}.dcm"
+        target.write_bytes(item.data)
+        report.files.append(target)
+    (folder / "result.json").write_text(json.dumps(document, indent=2), "utf-8")
+
+
+def _print(reports: Sequence[SeriesReport], unreadable: int, console: Console) -> None:
+    for number, report in enumerate(reports, start=1):
+        title = f"series {number}: {len(report.source.paths)} instances"
+        if report.failure is not None:
+            console.print(f"{title}: [red]failed[/red]: {report.failure}")
+        elif not report.results and report.refusal is not None:
+            console.print(f"{title}: not applicable: {report.refusal.code}: {report.refusal.text}")
+        for result in report.results:
+            if result["state"] == "completed":
+                console.print(score_table(result, f"{title}: {result['analysis']}"))
+            else:
+                reason = result["reason"]
+                console.print(f"{title}: {result['analysis']} refused: {reason['code']}: {reason['text']}")
+        for path in report.files:
+            console.print(f"  wrote {path}")
+    if not reports:
+        console.print("no readable DICOM series")
+    if unreadable:
+        console.print(f"{unreadable} unreadable DICOM files")
+
+
+def score_table(result: dict[str, Any], title: str, truth: dict[str, float] | None = None) -> Table:
+    """The numbers of one result; with `truth` (Agatston per key) beside them."""
+    table = Table(title=title, title_justify="left")
+    calcium = result["calcium"]
+    for name in ("", "Agatston", *(("true Agatston",) if truth is not None else ()), "volume mm³", "mass mg"):
+        table.add_column(name, justify="left" if not name else "right")
+    for key in VesselValues.__dataclass_fields__:
+        mass = calcium["mass_mg"]
+        cells = [f"{calcium['agatston'][key]:.1f}", f"{calcium['volume_mm3'][key]:.1f}"]
+        cells.append("–" if mass is None else f"{mass[key]:.1f}")
+        if truth is not None:
+            cells.insert(1, f"{truth[key]:.1f}")
+        table.add_row(key, *cells)
+    table.caption = f"risk category {calcium['risk_category']} · CAC-DRS {calcium['cac_drs']}"
+    return table

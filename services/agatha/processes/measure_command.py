@@ -1,0 +1,161 @@
+"""`agatha analyze --region`: objects in a phantom measured one by one. No patient: no vessels, no risk, no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from agatha.assemble import assemble_series
+from agatha.dicom.ct_series import AssembledSeries
+from agatha.processes.dicom_files import dicom_files, group_by_series
+from agatha.processes.settings import ConfigurationError
+from coronary.calcium import LesionMeasurement, MassCalibration, measure_lesions
+from coronary.contract import Refusal
+from coronary.ct_volume import CtVolume
+from coronary.imaging.heart_region import find_heart_region
+
+OK, REFUSED = 0, 3
+
+#: Radius of the region "heart", mm: the hearts of the virtual patients and the insert of the QRM phantom fit in.
+HEART_RADIUS_MM: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A cylinder along the slices' normal ("heart"), or a sphere; LPS mm."""
+
+    name: str
+    center_lps_mm: tuple[float, float, float]
+    radius_mm: float
+    is_cylinder: bool
+
+    def mask(self, volume: CtVolume) -> NDArray[np.bool_]:
+        """Voxels whose centre lies inside; shape of the volume."""
+        planes, rows, columns = (np.arange(n, dtype=np.float64) for n in volume.voxels_hu.shape)
+        spacing = np.asarray(volume.spacing_zyx_mm)
+        center = volume.to_index_zyx(np.asarray(self.center_lps_mm))
+        z, y, x = (
+            (axis - middle) * step for axis, middle, step in zip((planes, rows, columns), center, spacing, strict=True)
+        )
+        along = np.zeros_like(z) if self.is_cylinder else z
+        return np.asarray(
+            along[:, None, None] ** 2 + y[None, :, None] ** 2 + x[None, None, :] ** 2 <= self.radius_mm**2
+        )
+
+
+def measure_regions(
+    path: Path, regions: Sequence[str], *, mass_factor: float | None, as_json: bool, console: Console
+) -> int:
+    """Measure every object of at least 130 HU in the regions, in every series below `path`.
+
+    Parameters
+    ----------
+    regions
+        ``x,y,z,radius`` in LPS mm, or ``heart``.
+    mass_factor
+        mg/(HU cm³); None takes the scanner's own (0018,9351), and without one there is no mass.
+
+    Returns
+    -------
+    int
+        0, or 3 when no series could be assembled.
+    """
+    paths, _ = dicom_files(path)
+    series, _ = group_by_series(paths)
+    documents = []
+    for files in series:
+        assembled = assemble_series(files.paths)
+        document: dict[str, object] = {"series_instance_uid": files.series_instance_uid}
+        if isinstance(assembled, Refusal):
+            document["reason"] = {"code": assembled.code, "text": assembled.text}
+        else:
+            calibration = mass_calibration(assembled, mass_factor)
+            document["mass_calibration"] = None if calibration is None else asdict(calibration)
+            document["regions"] = [_measured(assembled, read_region(r, assembled.volume), calibration) for r in regions]
+        documents.append(document)
+        if not as_json:
+            _print(document, console)
+    if as_json:
+        print(json.dumps({"series": documents}, indent=2))
+    return OK if any("regions" in document for document in documents) else REFUSED
+
+
+def read_region(written: str, volume: CtVolume) -> Region:
+    """Read a region as written on the command line.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is neither ``heart`` nor four numbers with a positive radius.
+    """
+    if written == "heart":
+        return Region("heart", find_heart_region(volume).center_lps_mm, HEART_RADIUS_MM, is_cylinder=True)
+    try:
+        x, y, z, radius = (float(part) for part in written.split(","))
+    except ValueError as exc:
+        raise ConfigurationError(f"--region {written}: expected x,y,z,radius in mm, or heart") from exc
+    if not radius > 0:
+        raise ConfigurationError(f"--region {written}: the radius is {radius:g} mm, expected a positive number")
+    return Region(written, (x, y, z), radius, is_cylinder=False)
+
+
+def mass_calibration(assembled: AssembledSeries, mass_factor: float | None) -> MassCalibration | None:
+    """The factor given, else the scanner's own, else None: then no mass is printed."""
+    if mass_factor is not None:
+        return MassCalibration(mass_factor, "given on the command line")
+    if assembled.facts.calcium_mass_factor is None:
+        return None
+    return MassCalibration(assembled.facts.calcium_mass_factor, assembled.facts.calcium_mass_factor_source)
+
+
+def _measured(assembled: AssembledSeries, region: Region, calibration: MassCalibration | None) -> dict[str, object]:
+    volume = assembled.volume
+    objects = measure_lesions(
+        volume.voxels_hu,
+        region.mask(volume),
+        volume.spacing_zyx_mm,
+        volume.affine_lps,
+        mass_calibration=calibration,
+    )
+    return {
+        "region": region.name,
+        "center_lps_mm": [round(value, 1) for value in region.center_lps_mm],
+        "radius_mm": region.radius_mm,
+        "objects": [asdict(item) for item in objects],
+    }
+
+
+def _print(document: dict[str, object], console: Console) -> None:
+    reason = document.get("reason")
+    if isinstance(reason, dict):
+        console.print(f"refused: {reason['code']}: {reason['text']}")
+        return
+    regions = document["regions"]
+    assert isinstance(regions, list)
+    for region in regions:
+        table = Table(title=f"region {region['region']}", title_justify="left")
+        for name in ("object", "volume mm³", "mass mg", "Agatston", "peak HU", "mean HU", "centre LPS mm"):
+            table.add_column(name, justify="right")
+        for item in region["objects"]:
+            table.add_row(*_row(LesionMeasurement(**item)))
+        console.print(table)
+
+
+def _row(item: LesionMeasurement) -> tuple[str, ...]:
+    return (
+        str(item.label),
+        f"{item.volume_mm3:.1f}",
+        "–" if item.mass_mg is None else f"{item.mass_mg:.2f}",
+        "–" if item.agatston is None else f"{item.agatston:.1f}",
+        f"{item.peak_hu:.0f}",
+        f"{item.mean_hu:.0f}",
+        ", ".join(f"{value:.1f}" for value in item.center_lps_mm),
+    )

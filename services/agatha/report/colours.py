@@ -1,0 +1,13 @@
+"""Colour of each vessel, the same in segmentations and on the summary page."""
+
+from __future__ import annotations
+
+from coronary.calcium import Vessel
+
+#: sRGB; distinct for colour-blind readers and on grey (Okabe and Ito, jfly.uni-koeln.de/color, 2008).
+VESSEL_RGB: dict[Vessel, tuple[int, int, int]] = {
+    Vessel.LM: (240, 228, 66),
+    Vessel.LAD: (230, 110, 0),
+    Vessel.LCX: (86, 180, 233),
+    Vessel.RCA: (0, 200, 140),
+}

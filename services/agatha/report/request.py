@@ -1,0 +1,218 @@
+"""What a report is made from, what comes out, and which UID and series number each part gets.
+
+Decides identity: kinds of objects, their series numbers and descriptions, derived UIDs. Writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from agatha.dicom.uids import derive_uid
+from coronary.calcium import Vessel
+from coronary.contract import AcquisitionFacts, CalciumFindings, Refusal
+from coronary.ct_volume import CtVolume
+
+ObjectKind = Literal["sr", "seg-vessels", "seg-lesions", "summary", "key-images"]
+
+#: SOP class of the measurement report: Comprehensive 3D SR, or an older one for an archive that refuses it.
+SrSopClass = Literal["comprehensive-3d", "enhanced", "comprehensive"]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesIdentity:
+    """Number (the last two digits) and description of the series one kind of object gets."""
+
+    number: int
+    description: str
+
+
+SERIES: dict[ObjectKind, SeriesIdentity] = {
+    "sr": SeriesIdentity(1, "CAC SR (AI)"),
+    "seg-vessels": SeriesIdentity(2, "CAC vessels (AI)"),
+    "seg-lesions": SeriesIdentity(3, "CAC lesions (AI)"),
+    "summary": SeriesIdentity(31, "CAC summary (AI)"),
+    "key-images": SeriesIdentity(32, "CAC key images (AI)"),
+}
+
+#: Series number of an output: 9, two digits of the source series, two digits of the kind.
+OUTPUT_SERIES_BASE = 90000
+
+#: Source series beyond this share the last number; it is a label for people, the UID stays unique.
+MAXIMUM_SERIES_INDEX = 99
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Name, version and SHA-256 (hex) of the network behind a result."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousReport:
+    """Measurement report that this one replaces (Predecessor Documents Sequence, PS3.3 section C.17.2)."""
+
+    sop_class_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True, eq=False)
+class ReportRequest:
+    """Everything the objects of one result are made from; the same request gives the same bytes.
+
+    Parameters
+    ----------
+    source_paths
+        Part 10 files. With findings: one entry per slice of ``volume``, in its order (an enhanced instance is named
+        once per frame). With a refusal: any files of the refused series.
+    source_frames
+        Frame number per entry, counted from 1 as in DICOM, None for a single-frame instance; empty means all None.
+    volume, facts, findings
+        None where a refusal came before they existed.
+    refusal
+        Exactly one of ``findings`` and ``refusal`` is given.
+    src_digest, config_digest
+        Of ``agatha.dicom.uids``; with the model they decide the UIDs.
+    content_time
+        Time zone aware and the same on every retry (the creation time of the job): it goes into the objects.
+    series_index
+        Index of the source series inside its study (sorted by Series Instance UID), for the series numbers.
+    result_version
+        Version of the result in the document; not written into DICOM objects.
+    previous_report
+        Constant over retries like ``content_time``.
+
+    Raises
+    ------
+    ValueError
+        If findings and refusal are both or neither given, findings come without volume, shapes or lengths do not
+        match, or ``content_time`` has no time zone.
+    """
+
+    analysis: str
+    source_paths: Sequence[Path]
+    model: ModelIdentity
+    src_digest: str
+    config_digest: str
+    content_time: datetime
+    series_index: int
+    source_frames: Sequence[int | None] = ()
+    volume: CtVolume | None = None
+    facts: AcquisitionFacts | None = None
+    findings: CalciumFindings | None = None
+    refusal: Refusal | None = None
+    sr_sop_class: SrSopClass = "comprehensive-3d"
+    result_version: int = 1
+    previous_report: PreviousReport | None = None
+
+    def __post_init__(self) -> None:
+        if (self.findings is None) == (self.refusal is None):
+            raise ValueError("a report is about findings or about a refusal: exactly one of them")
+        if not self.source_paths:
+            raise ValueError("a report needs at least one source instance")
+        if self.content_time.tzinfo is None:
+            raise ValueError("content_time has no time zone")
+        if self.source_frames and len(self.source_frames) != len(self.source_paths):
+            raise ValueError(f"{len(self.source_frames)} frames for {len(self.source_paths)} source paths")
+        if self.findings is not None:
+            self._check_shapes(self.findings)
+
+    def _check_shapes(self, findings: CalciumFindings) -> None:
+        if self.volume is None:
+            raise ValueError("findings without the volume they were made from")
+        shape = self.volume.voxels_hu.shape
+        for name, labels in (("vessel", findings.vessel_labels), ("lesion", findings.lesion_labels)):
+            if labels.shape != shape:
+                raise ValueError(f"{name} labels have shape {labels.shape}, the volume {shape}")
+        if len(self.source_paths) != shape[0]:
+            raise ValueError(f"{len(self.source_paths)} source slices for a volume of {shape[0]}")
+
+    @property
+    def frames(self) -> tuple[int | None, ...]:
+        """Frame number per source path."""
+        return tuple(self.source_frames) or (None,) * len(self.source_paths)
+
+    @cached_property
+    def software_version(self) -> str:
+        """Version of the installed service."""
+        return metadata.version("agatha")
+
+    @property
+    def bundle_version(self) -> str:
+        """What produced the objects: service version and model, because either can change their bytes."""
+        return f"agatha {self.software_version} {self.model.name} {self.model.version} {self.model.sha256}"
+
+    def uid(self, kind: str, part: str) -> str:
+        """Derived UID of one part of one kind of object."""
+        return derive_uid(f"{self.analysis}/{kind}", part, self.src_digest, self.bundle_version, self.config_digest)
+
+    def series_uid(self, kind: ObjectKind) -> str:
+        """Series Instance UID of a kind of object."""
+        return self.uid(kind, "series")
+
+    def instance_uid(self, kind: ObjectKind) -> str:
+        """SOP Instance UID of a kind of object (each series holds one)."""
+        return self.uid(kind, "instance")
+
+    def series_number(self, kind: ObjectKind) -> int:
+        """Series number, e.g. 90102 for the vessels of the first source series."""
+        return OUTPUT_SERIES_BASE + min(self.series_index, MAXIMUM_SERIES_INDEX) * 100 + SERIES[kind].number
+
+    @cached_property
+    def device_uid(self) -> str:
+        """UID of the reporting device: product, its version and the model."""
+        return derive_uid("device", "device", "", self.bundle_version, "")
+
+    @cached_property
+    def lesion_tracking(self) -> tuple[tuple[str, str], ...]:
+        """Tracking identifier and UID per lesion, in the order of the score; the same in SR and SEG.
+
+        The rank of a lesion counts within its vessel, in the order of the centroids (z, y, x).
+        """
+        if self.findings is None:
+            return ()
+        ranks = dict.fromkeys(Vessel, 0)
+        tracking = []
+        for lesion in self.findings.score.lesions:
+            ranks[lesion.vessel] += 1
+            name, rank = lesion.vessel.name, ranks[lesion.vessel]
+            tracking.append((f"{name} calcification {rank}", self.uid("tracking", f"trk:{name}:{rank}")))
+        return tuple(tracking)
+
+    def group_tracking(self, name: str) -> tuple[str, str]:
+        """Tracking identifier and UID of the total or of a vessel (``total``, ``LM``, …)."""
+        identifier = "Total coronary calcium" if name == "total" else f"{name} calcium"
+        return identifier, self.uid("tracking", f"trk:{name}")
+
+    @property
+    def algorithm_parameters(self) -> tuple[str, ...]:
+        """``name: value`` lines for Algorithm Parameters, with the model hash, in the order of the findings."""
+        parameters = dict(self.findings.parameters) if self.findings is not None else {}
+        parameters.setdefault("model SHA-256", self.model.sha256 or "unknown")
+        return tuple(f"{name}: {value}" for name, value in parameters.items())
+
+    @property
+    def content_time_utc(self) -> datetime:
+        """``content_time`` in UTC."""
+        return self.content_time.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class DicomObject:
+    """One finished object: a complete Part 10 file and what a ledger must know about it."""
+
+    kind: ObjectKind
+    data: bytes
+    sop_class_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str

@@ -1,0 +1,120 @@
+"""The result as a JSON-able document: what REST, FHIR and the web page show.
+
+Decides names and shape only; every number comes unrounded from the same findings as the DICOM objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from agatha.report.request import DicomObject, ReportRequest
+from coronary.calcium import CalciumScore, Lesion
+from coronary.contract import CalciumFindings
+
+ResultState = Literal["completed", "refused", "failed"]
+
+
+def result_document(
+    request: ReportRequest,
+    objects: Sequence[DicomObject],
+    *,
+    state: ResultState,
+    provisional: bool,
+    series_instance_uid: str,
+) -> dict[str, Any]:
+    """Describe one result.
+
+    Parameters
+    ----------
+    objects
+        What was written for it; each kind becomes one entry of ``outputs``.
+    state
+        ``completed`` needs findings, the other two a refusal, whose code and sentence become ``reason``.
+    provisional
+        More instances may still arrive.
+    series_instance_uid
+        Of the source series.
+
+    Returns
+    -------
+    dict
+        ``calcium`` is None unless the state is ``completed``: a score that was not computed is not zero.
+
+    Raises
+    ------
+    ValueError
+        If the state contradicts the request.
+    """
+    if (state == "completed") != (request.findings is not None):
+        raise ValueError(f"state {state!r} contradicts a request with{'' if request.findings else 'out'} findings")
+    refusal, findings = request.refusal, request.findings
+    return {
+        "analysis": request.analysis,
+        "version": request.result_version,
+        "state": state,
+        "reason": None
+        if refusal is None
+        else {"code": refusal.code, "text": refusal.text, "detail": dict(refusal.detail)},
+        "provisional": provisional,
+        "series_instance_uid": series_instance_uid,
+        "model": {"name": request.model.name, "version": request.model.version, "sha256": request.model.sha256},
+        "software_version": request.software_version,
+        "created_at": request.content_time_utc.isoformat().replace("+00:00", "Z"),
+        "calcium": None if findings is None else _calcium(request, findings),
+        "quality": [{"code": note.code, "text": note.text} for note in findings.quality] if findings else [],
+        "parameters": dict(findings.parameters) if findings else {},
+        "outputs": [
+            {
+                "kind": one.kind,
+                "sop_class_uid": one.sop_class_uid,
+                "series_instance_uid": one.series_instance_uid,
+                "sop_instance_uids": [one.sop_instance_uid],
+            }
+            for one in objects
+        ],
+    }
+
+
+def _calcium(request: ReportRequest, findings: CalciumFindings) -> dict[str, Any]:
+    score: CalciumScore = findings.score
+    calibration = score.mass_calibration
+    return {
+        "agatston": score.agatston.as_dict(),
+        "volume_mm3": score.volume_mm3.as_dict(),
+        "mass_mg": None if score.mass_mg is None else score.mass_mg.as_dict(),
+        "risk_category": score.risk_category,
+        "cac_drs": score.cac_drs,
+        "convention": score.convention,
+        "alternative_scores": [
+            {
+                "name": "agatston_paper",
+                "convention": score.paper_convention,
+                "agatston": score.agatston_paper.as_dict(),
+            }
+        ],
+        "mass_calibration": None
+        if calibration is None
+        else {"factor_mg_per_hu_cm3": calibration.factor_mg_per_hu_cm3, "source": calibration.source},
+        "lesions": [
+            _lesion(lesion, tracking_uid)
+            for lesion, (_, tracking_uid) in zip(score.lesions, request.lesion_tracking, strict=True)
+        ],
+    }
+
+
+def _lesion(lesion: Lesion, tracking_uid: str) -> dict[str, Any]:
+    return {
+        "label": lesion.label,
+        "tracking_uid": tracking_uid,
+        "vessel": lesion.vessel.name,
+        "agatston": lesion.agatston,
+        "agatston_paper": lesion.agatston_paper,
+        "volume_mm3": lesion.volume_mm3,
+        "mass_mg": lesion.mass_mg,
+        "peak_hu": lesion.peak_hu,
+        "mean_hu": lesion.mean_hu,
+        "center_lps_mm": list(lesion.center_lps_mm),
+        "slices": list(lesion.slices),
+        "voxel_count": lesion.voxel_count,
+    }

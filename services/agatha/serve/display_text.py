@@ -1,0 +1,34 @@
+"""How numbers, moments and codes are written for a person. Decides wording only; programs get the exact values."""
+
+from datetime import UTC, datetime
+
+
+def number(value: float | None) -> str:
+    """One decimal, and never a zero that is not one: 0.04 becomes "< 0.1".
+
+    Thousands are not separated: a comma means the opposite to half of the readers.
+    """
+    if value is None:
+        return "–"
+    if value == 0:
+        return "0"
+    if 0 < value < 0.05:
+        return "< 0.1"
+    return f"{value:.1f}"
+
+
+def moment(value: datetime | None) -> str:
+    """UTC, to the second."""
+    return "–" if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def dicom_date(value: str) -> str:
+    """YYYYMMDD with hyphens; anything else as it is, nothing as a dash."""
+    if len(value) == 8 and value.isascii() and value.isdigit():
+        return f"{value[:4]}-{value[4:6]}-{value[6:]}"
+    return value or "–"
+
+
+def words(value: str | None) -> str:
+    """A code word as words: ``not_applicable`` becomes ``not applicable``."""
+    return (value or "–").replace("_", " ")

@@ -1,0 +1,229 @@
+"""What the pages show, prepared as plain values: rows of the work list, cards of the study page.
+
+Decides which result stands for a study and which slices are shown. Text and markup are the templates' part.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from agatha.serve.documents import ResultDocument
+from agatha.serve.instances_api import find_output
+from agatha.serve.lesion_frames import UnreadableSegmentation, choose_key_slices, read_lesion_frames
+from agatha.serve.standing import StudyRows, is_moving, latest_results, series_name, standing_of
+from agatha.serve.studies_api import result_document
+from agatha.serve.study_queries import ServeContext, read_study
+from agatha.store.records import EventRecord, OutputRecord, ResultRecord, SeriesRecord, StudyRecord
+from agatha.store.units_of_work import Reading
+
+#: How the kinds of outputs are called on a page.
+OUTPUT_NAMES = {
+    "sr": "Measurement report (SR)",
+    "seg-vessels": "Calcium per vessel (SEG)",
+    "seg-lesions": "Calcium per lesion (SEG)",
+    "summary": "Summary page (SC)",
+    "key-images": "Key images (KO)",
+}
+QUANTITIES = (("agatston", "Agatston score"), ("volume_mm3", "Volume (mm³)"), ("mass_mg", "Mass (mg)"))
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreBrief:
+    """One score in the work list."""
+
+    analysis: str
+    agatston_total: float
+    risk_category: str
+    is_provisional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistRow:
+    """One study in the work list: its scores, and in words why there are none."""
+
+    study: StudyRecord
+    scores: Sequence[ScoreBrief]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeySliceView:
+    """One picture and what is on it."""
+
+    address: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputView:
+    """One output with its addresses; `picture` is None unless it is made to be looked at."""
+
+    name: str
+    record: OutputRecord
+    address: str
+    picture: str | None
+    deliveries: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultView:
+    """One result card."""
+
+    document: ResultDocument
+    series_name: str
+    lesion_columns_have_mass: bool
+    key_slices: Sequence[KeySliceView]
+    outputs: Sequence[OutputView]
+    summary_picture: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OlderResult:
+    """One line of the history of results."""
+
+    analysis: str
+    series_name: str
+    version: int
+    state: str
+    agatston_total: float | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StudyView:
+    """Everything on a study page."""
+
+    study: StudyRecord
+    summary: str
+    next_try_at: datetime | None
+    can_reprocess: bool
+    results: Sequence[ResultView]
+    older: Sequence[OlderResult]
+    series: Sequence[SeriesRecord]
+    events: Sequence[EventRecord]
+
+
+def worklist_row(reading: Reading, study: StudyRecord) -> WorklistRow:
+    """Return the row of one study."""
+    results = latest_results(reading.results_of_study(study.study_instance_uid))
+    scores = [
+        ScoreBrief(result.analysis, calcium["agatston"]["total"], calcium["risk_category"], result.provisional)
+        for result in results
+        if (calcium := result.document.get("calcium")) is not None
+    ]
+    notes = [_reason_text(result.document.get("reason")) for result in results if result.state != "completed"]
+    if not scores and not notes:
+        notes = [
+            f"{series_name(series)}: {series.reason_text}"
+            for series in reading.series_of_study(study.study_instance_uid)
+            if series.reason_text
+        ]
+    return WorklistRow(study, scores, notes)
+
+
+def study_view(context: ServeContext, study_instance_uid: str) -> StudyView:
+    """Return the page of one study.
+
+    Raises
+    ------
+    StudyNotFound
+        When nothing of it was stored.
+    """
+    with context.database.reading() as reading:
+        rows = read_study(reading, study_instance_uid)
+        latest = latest_results(rows.results)
+        standing = standing_of(rows)
+        return StudyView(
+            study=rows.study,
+            summary=standing.summary,
+            next_try_at=standing.next_try_at,
+            can_reprocess=not is_moving(rows),
+            results=[_result_view(context, reading, rows, result) for result in latest],
+            older=[_older_result(result, rows) for result in rows.results if result not in latest],
+            series=rows.series,
+            events=reading.timeline(study_instance_uid),
+        )
+
+
+def _result_view(context: ServeContext, reading: Reading, rows: StudyRows, result: ResultRecord) -> ResultView:
+    document = result_document(result)
+    outputs = [_output_view(context, rows, output) for output in reading.outputs_of_result(result.id)]
+    lesions = document.calcium.lesions if document.calcium else []
+    return ResultView(
+        document=document,
+        series_name=_name_of(result.series_id, rows),
+        lesion_columns_have_mass=any(lesion.mass_mg is not None for lesion in lesions),
+        key_slices=_key_slices(context, reading, rows, result, document),
+        outputs=outputs,
+        summary_picture=next((output.picture for output in outputs if output.picture), None),
+    )
+
+
+def _output_view(context: ServeContext, rows: StudyRows, output: OutputRecord) -> OutputView:
+    uids = (output.study_instance_uid, output.series_instance_uid, output.sop_instance_uid)
+    return OutputView(
+        name=OUTPUT_NAMES.get(output.kind, output.kind),
+        record=output,
+        address=context.links.instance(*uids),
+        picture=context.links.rendered(*uids) if output.kind == "summary" else None,
+        deliveries=[
+            f"{delivery.destination}: {delivery.state}" + (f" ({delivery.last_error})" if delivery.last_error else "")
+            for delivery in rows.deliveries
+            if delivery.output_id == output.id
+        ],
+    )
+
+
+def _key_slices(
+    context: ServeContext, reading: Reading, rows: StudyRows, result: ResultRecord, document: ResultDocument
+) -> list[KeySliceView]:
+    """Return the key slices of a result in the order of the series; none when there is no lesion segmentation."""
+    study_uid = rows.study.study_instance_uid
+    ledger = [output for output in reading.outputs_of_result(result.id) if output.kind == "seg-lesions"]
+    segmentation = find_output(reading, study_uid, None, ledger[0].sop_instance_uid) if ledger else None
+    if segmentation is None or not context.files.exists(segmentation.storage_key):
+        return []
+    try:
+        lesions = read_lesion_frames(context.files.path(segmentation.storage_key))
+    except UnreadableSegmentation:
+        return []
+    numbers = {i.sop_instance_uid: i.instance_number for i in reading.instances_of_series(result.series_id)}
+    views = []
+    for key_slice in choose_key_slices(lesions):
+        number = numbers.get(key_slice.source.sop_instance_uid)
+        place = (number or 0, key_slice.source.frame or 0)
+        name = f"Image {number}" if number is not None else "Image"
+        frame = f", frame {key_slice.source.frame}" if key_slice.source.frame else ""
+        vessels = ", ".join(f"{n} ({_vessel(document, n)})" for n in key_slice.segment_numbers)
+        label = "lesion" if len(key_slice.segment_numbers) == 1 else "lesions"
+        address = context.links.key_slice(
+            study_uid, ledger[0].sop_instance_uid, key_slice.source.sop_instance_uid, key_slice.source.frame
+        )
+        views.append((place, KeySliceView(address, f"{name}{frame}: {label} {vessels}")))
+    return [view for _, view in sorted(views, key=lambda placed: placed[0])]
+
+
+def _vessel(document: ResultDocument, segment_number: int) -> str:
+    lesions = document.calcium.lesions if document.calcium else []
+    return lesions[segment_number - 1].vessel if 0 < segment_number <= len(lesions) else "?"
+
+
+def _older_result(result: ResultRecord, rows: StudyRows) -> OlderResult:
+    calcium = result.document.get("calcium")
+    return OlderResult(
+        analysis=result.analysis,
+        series_name=_name_of(result.series_id, rows),
+        version=result.version,
+        state=result.state,
+        agatston_total=calcium["agatston"]["total"] if calcium else None,
+        created_at=result.created_at,
+    )
+
+
+def _name_of(series_id: int, rows: StudyRows) -> str:
+    return next((series_name(series) for series in rows.series if series.id == series_id), "a series")
+
+
+def _reason_text(reason: Mapping[str, Any] | None) -> str:
+    return str(reason["text"]) if reason else "No reason was recorded."

@@ -1,0 +1,37 @@
+"""A browser and a served store with one scored, one refused and one hostile study."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from agatha.serve import create_app
+from builders.findings import PatientHeader
+from builders.served_server import running
+from builders.served_studies import facts, open_store, receive, settle, write_scored_study
+from peers.chromium import Chromium, find_chromium
+
+HOSTILE = '<script>document.title="owned"</script><img src=x onerror=\'document.title="owned"\'>"'
+
+
+@pytest.fixture(scope="session")
+def browser() -> Chromium:
+    return find_chromium()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    store = open_store(tmp_path_factory.mktemp("site"))
+    write_scored_study(store, patient=PatientHeader(extra={"PatientID": "SCORED-1"}))
+    refused = receive(store, facts("1.2.4", "1.2.4.1", "1.2.4.1.1", patient_id="REFUSED-1"))
+    settle(store, refused, "refused", kind="csct", reason_code="TOO_FEW_SLICES", reason_text="4 slices, expected 20.")
+    hostile = dict.fromkeys(("patient_id", "accession_number", "study_description", "series_description"), HOSTILE)
+    settle(
+        store,
+        receive(store, facts("1.2.5", "1.2.5.1", "1.2.5.1.1", **hostile)),
+        "refused",
+        reason_code=HOSTILE,
+        reason_text=HOSTILE,
+    )
+    with running(create_app(database=store.database, files=store.files, checks={}, version="1.2.3")) as base:
+        yield base
+    store.database.close()

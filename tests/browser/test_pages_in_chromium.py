@@ -1,0 +1,80 @@
+"""The pages in a real browser: they render, run nothing that was smuggled in, and filter."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from builders.findings import STUDY_UID
+
+PAGES = {
+    "work list": "/",
+    "scored study": f"/studies/{STUDY_UID}",
+    "refused study": "/studies/1.2.4",
+    "error": "/studies/9",
+}
+IN_THE_FILTER = "/?patient_id=%3Cscript%3Edocument.title=%22owned%22%3C/script%3E"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_drawn_with_its_style_and_the_research_mark(browser, site, tmp_path, name):
+    picture = Image.open(browser.screenshot(site + PAGES[name], tmp_path / "page.png", width=1280, height=1400))
+    pixels = np.asarray(picture.convert("RGB"))
+    assert pixels.shape == (1400, 1280, 3)
+    # The bar at the top has its dark colour and the mark its yellow one only when the style sheet was loaded.
+    assert tuple(pixels[5, 640]) == (18, 40, 61)
+    assert (pixels[:50] == (255, 215, 94)).all(axis=2).sum() > 2000
+    # A drawn page has text: many different levels below the bar.
+    assert len(np.unique(pixels[60:].reshape(-1, 3), axis=0)) > 50
+
+
+def test_key_slices_are_shown_with_coloured_outlines(browser, site, tmp_path):
+    picture = Image.open(browser.screenshot(f"{site}/studies/{STUDY_UID}", tmp_path / "page.png", height=2600))
+    pixels = np.asarray(picture.convert("RGB")).astype(int)
+    orange = np.abs(pixels - (230, 110, 0)).sum(axis=2) < 40
+    grey = (np.abs(pixels - 100) < 20).all(axis=2)
+    assert orange.sum() > 100
+    assert grey.sum() > 20000
+
+
+def test_the_work_list_shows_every_study_and_the_filter_narrows_it(browser, site):
+    everything = browser.dom(f"{site}/")
+    assert "SCORED-1" in everything
+    assert "REFUSED-1" in everything
+    assert "4 slices, expected 20." in everything
+    narrowed = browser.dom(f"{site}/?patient_id=SCORED-1&accession_number=&study_date=&state=")
+    rows = narrowed[narrowed.index("<tbody>") :]
+    assert "SCORED-1" in rows
+    assert "REFUSED-1" not in rows
+
+
+@pytest.mark.parametrize("page", ["/", "/studies/1.2.5", IN_THE_FILTER])
+def test_smuggled_markup_is_text_and_does_not_run(browser, site, page):
+    dom = browser.dom(site + page)
+    title = dom[dom.index("<title>") : dom.index("</title>")]
+    assert "owned" not in title
+    assert "<script" not in dom
+    assert "owned" in dom, "the hostile value is not on the page: the test would prove nothing"
+
+
+def test_the_policy_stops_a_script_even_if_escaping_failed(browser, site):
+    """Plant the fault: the same page with an unescaped script, once with our policy and once without."""
+    from fastapi import FastAPI
+    from fastapi.responses import HTMLResponse
+
+    from agatha.serve.request_record import CONTENT_SECURITY_POLICY
+    from builders.served_server import running
+
+    app = FastAPI()
+    page = "<!doctype html><title>clean</title><body><script>document.title='owned'</script>"
+
+    @app.get("/guarded")
+    def guarded() -> HTMLResponse:
+        return HTMLResponse(page, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
+
+    @app.get("/open")
+    def unguarded() -> HTMLResponse:
+        return HTMLResponse(page)
+
+    with running(app) as base:
+        assert "<title>clean</title>" in browser.dom(f"{base}/guarded")
+        assert "<title>owned</title>" in browser.dom(f"{base}/open")

@@ -1,0 +1,245 @@
+"""Findings and a small source CT series for tests of what is written from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, FileMetaDataset, dcmwrite
+from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian
+
+from agatha.dicom.uids import config_digest, src_digest
+from agatha.report import ModelIdentity, ReportRequest
+from coronary.calcium import MassCalibration, Vessel, lesion_label_map, score_calcium
+from coronary.contract import AcquisitionFacts, CalciumFindings, QualityNote, Refusal
+from coronary.ct_volume import CtVolume
+
+STUDY_UID = "1.2.826.0.1.3680043.8.498.1"
+SERIES_UID = "1.2.826.0.1.3680043.8.498.1.2"
+FRAME_OF_REFERENCE_UID = "1.2.826.0.1.3680043.8.498.1.3"
+CONTENT_TIME = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+MODEL = ModelIdentity(name="csct-scoring-unetpp", version="1.2.0", sha256="ab" * 32)
+CALIBRATION = MassCalibration(0.78, "(0018,9351) CalciumScoringMassFactorPatient")
+NOTE = QualityNote("NON_REFERENCE_THICKNESS", "Slice thickness 2.5 mm differs from the 3 mm of the reference protocol.")
+
+
+def axial_affine(
+    spacing_zyx_mm: tuple[float, float, float] = (3.0, 0.5, 0.5), origin: Sequence[float] = (-100.0, -120.0, 40.0)
+) -> NDArray[np.float64]:
+    """Affine of an axial head-first supine volume."""
+    z, y, x = spacing_zyx_mm
+    affine = np.diag([x, y, z, 1.0])
+    affine[:3, 3] = origin
+    return affine
+
+
+def rotated_affine(affine: NDArray[np.float64], degrees: Sequence[float]) -> NDArray[np.float64]:
+    """Affine with its axes turned about x, y and z."""
+    out = affine.copy()
+    for axis, angle in enumerate(np.radians(degrees)):
+        c, s = np.cos(angle), np.sin(angle)
+        turn = np.eye(3)
+        i, j = [k for k in range(3) if k != axis]
+        turn[i, i] = turn[j, j] = c
+        turn[i, j], turn[j, i] = -s, s
+        out[:3, :3] = turn @ out[:3, :3]
+    return out
+
+
+def calcified_volume(
+    shape: tuple[int, int, int] = (12, 64, 80),
+    affine: NDArray[np.float64] | None = None,
+    vessels: Sequence[Vessel] = (Vessel.LM, Vessel.LAD, Vessel.RCA),
+    lesions_per_vessel: int = 2,
+    seed: int = 0,
+) -> tuple[CtVolume, NDArray[np.uint8]]:
+    """Noisy soft tissue with bright blocks: a volume and its vessel labels.
+
+    Blocks differ in size and attenuation and lie apart, so every block is one lesion.
+    """
+    generator = np.random.default_rng(seed)
+    voxels = generator.normal(40, 12, shape).clip(-100, 120).astype(np.int16)
+    labels = np.zeros(shape, np.uint8)
+    cells = [(r, c) for r in range(4, shape[1] - 8, 8) for c in range(4, shape[2] - 8, 8)]
+    generator.shuffle(cells)
+    spots = [(z, r, c) for z in range(1, shape[0] - 2, 4) for r, c in cells]
+    wanted = [vessel for vessel in vessels for _ in range(lesions_per_vessel)]
+    if len(wanted) > len(spots):
+        raise ValueError(f"no room for {len(wanted)} lesions in {shape}")
+    picked = generator.choice(len(spots), size=len(wanted), replace=False)
+    for number, (vessel, spot) in enumerate(zip(wanted, picked, strict=True)):
+        z, r, c = spots[spot]
+        depth, height, width = 1 + number % 2, 2 + number % 3, 2 + number % 4
+        block = (slice(z, z + depth), slice(r, r + height), slice(c, c + width))
+        voxels[block] = generator.integers(140, 600, voxels[block].shape)
+        labels[block] = vessel
+    return CtVolume(voxels, axial_affine() if affine is None else affine), labels
+
+
+def findings_of(
+    volume: CtVolume,
+    labels: NDArray[np.uint8],
+    calibration: MassCalibration | None = CALIBRATION,
+    quality: tuple[QualityNote, ...] = (NOTE,),
+) -> CalciumFindings:
+    """Score a labelled volume the way a scoring family does."""
+    spacing = volume.spacing_zyx_mm
+    score = score_calcium(volume.voxels_hu, labels, spacing, volume.affine_lps, mass_calibration=calibration)
+    lesions = lesion_label_map(volume.voxels_hu, labels, spacing)
+    parameters = {
+        "threshold": "130 HU",
+        "minimum area": "1 mm2 per lesion",
+        "connectivity": "6-connected in 3-D; areas and weights per slice",
+        "spacing rule": f"slice spacing {spacing[0]:.3f} mm / 3 mm",
+        "mass calibration": calibration.source if calibration else "none: mass not reported",
+    }
+    return CalciumFindings(score, np.where(lesions > 0, labels, 0).astype(np.uint8), lesions, quality, parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class PatientHeader:
+    """Patient and study of a source series; ``missing`` names attributes to leave out, ``extra`` replaces or adds."""
+
+    ATTRIBUTES: ClassVar[dict[str, str]] = {
+        "PatientName": "Doe^Jane",
+        "PatientID": "PAT-0001",
+        "PatientBirthDate": "19610203",
+        "PatientSex": "F",
+        "PatientAge": "065Y",
+        "StudyDate": "20260304",
+        "StudyTime": "050000",
+        "AccessionNumber": "ACC123",
+        "StudyID": "7",
+        "StudyDescription": "CT calcium score",
+        "ReferringPhysicianName": "Ref^Doc",
+        "Manufacturer": "SCANNER MAKER",
+        "ManufacturerModelName": "Model X",
+        "SoftwareVersions": "1.0",
+        "DeviceSerialNumber": "4711",
+    }
+
+    name: str = "Doe^Jane"
+    character_set: str | list[str] = "ISO_IR 100"
+    missing: tuple[str, ...] = ()
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def write_into(self, dataset: Dataset) -> None:
+        dataset.SpecificCharacterSet = self.character_set
+        values = {**self.ATTRIBUTES, "PatientName": self.name, **self.extra}
+        for keyword, value in values.items():
+            if keyword not in self.missing:
+                setattr(dataset, keyword, value)
+
+
+def write_ct_series(
+    folder: Path,
+    volume: CtVolume,
+    patient: PatientHeader | None = None,
+    *,
+    slice_thickness_mm: float | None = 3.0,
+    spacing_between_slices: float | None = None,
+) -> list[Path]:
+    """Single-frame CT Image instances of a volume, in volume order; InstanceNumber runs the other way."""
+    folder.mkdir(parents=True, exist_ok=True)
+    count = volume.voxels_hu.shape[0]
+    paths = []
+    for z in range(count):
+        dataset = _ct_dataset(volume, patient or PatientHeader(), CTImageStorage, f"{SERIES_UID}.{z + 1}")
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+        dataset.InstanceNumber = count - z
+        dataset.ImageOrientationPatient = _orientation(volume)
+        dataset.ImagePositionPatient = _position(volume, z)
+        dataset.PixelSpacing = [f"{volume.spacing_zyx_mm[1]:.10g}", f"{volume.spacing_zyx_mm[2]:.10g}"]
+        if slice_thickness_mm is not None:
+            dataset.SliceThickness = slice_thickness_mm
+        if spacing_between_slices is not None:
+            dataset.SpacingBetweenSlices = spacing_between_slices
+        dataset.PixelData = (volume.voxels_hu[z].astype(np.int32) + 1024).astype("<u2").tobytes()
+        path = folder / f"{z:04d}.dcm"
+        dcmwrite(path, dataset, enforce_file_format=True)
+        paths.append(path)
+    return paths
+
+
+def write_enhanced_ct(
+    path: Path, volume: CtVolume, frame_order: Sequence[int], patient: PatientHeader | None = None
+) -> list[int]:
+    """One Enhanced CT instance whose frames are slices in the given order; returns the frame number per slice."""
+    dataset = _ct_dataset(volume, patient or PatientHeader(), EnhancedCTImageStorage, f"{SERIES_UID}.1")
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+    dataset.InstanceNumber = 1
+    dataset.NumberOfFrames = len(frame_order)
+    shared, orientation, measures = Dataset(), Dataset(), Dataset()
+    orientation.ImageOrientationPatient = _orientation(volume)
+    measures.PixelSpacing = [f"{volume.spacing_zyx_mm[1]:.10g}", f"{volume.spacing_zyx_mm[2]:.10g}"]
+    measures.SliceThickness = 3.0
+    shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [orientation], [measures]
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    per_frame = []
+    for z in frame_order:
+        groups, position = Dataset(), Dataset()
+        position.ImagePositionPatient = _position(volume, z)
+        groups.PlanePositionSequence = [position]
+        per_frame.append(groups)
+    dataset.PerFrameFunctionalGroupsSequence = per_frame
+    dataset.PixelData = (volume.voxels_hu[list(frame_order)].astype(np.int32) + 1024).astype("<u2").tobytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dcmwrite(path, dataset, enforce_file_format=True)
+    return [list(frame_order).index(z) + 1 for z in range(volume.voxels_hu.shape[0])]
+
+
+def report_request(
+    paths: Sequence[Path],
+    volume: CtVolume | None,
+    findings: CalciumFindings | None = None,
+    refusal: Refusal | None = None,
+    **changes: Any,
+) -> ReportRequest:
+    """Request over source files as the pipeline makes it."""
+    values: dict[str, Any] = {
+        "analysis": "csct-scoring",
+        "source_paths": paths,
+        "model": MODEL,
+        "src_digest": src_digest((f"{SERIES_UID}.{z + 1}", None) for z in range(len(paths))),
+        "config_digest": config_digest({"threshold_hu": 130}),
+        "content_time": CONTENT_TIME,
+        "series_index": 1,
+        "volume": volume,
+        "facts": AcquisitionFacts(manufacturer="SCANNER MAKER", kvp=120.0, slice_thickness_mm=3.0),
+        "findings": findings,
+        "refusal": refusal,
+    }
+    return ReportRequest(**{**values, **changes})
+
+
+def _ct_dataset(volume: CtVolume, patient: PatientHeader, sop_class_uid: str, sop_instance_uid: str) -> Dataset:
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class_uid, sop_instance_uid
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = STUDY_UID, SERIES_UID
+    dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = FRAME_OF_REFERENCE_UID, ""
+    dataset.Modality, dataset.SeriesNumber, dataset.SeriesDescription = "CT", 3, "CaScSeq 3.0 Qr36"
+    dataset.KVP, dataset.PatientPosition = 120, "HFS"
+    dataset.Rows, dataset.Columns = volume.voxels_hu.shape[1:]
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 0
+    dataset.RescaleSlope, dataset.RescaleIntercept, dataset.RescaleType = 1, -1024, "HU"
+    block = dataset.private_block(0x0029, "SCANNER PRIVATE", create=True)
+    block.add_new(0x01, "LO", "private to the scanner")
+    patient.write_into(dataset)
+    return dataset
+
+
+def _orientation(volume: CtVolume) -> list[str]:
+    axes = volume.affine_lps[:3, :2] / np.linalg.norm(volume.affine_lps[:3, :2], axis=0)
+    return [f"{value:.12f}"[:16] for value in axes.T.ravel()]
+
+
+def _position(volume: CtVolume, z: int) -> list[str]:
+    return [f"{value:.9f}"[:16] for value in volume.to_lps_mm(np.array([z, 0.0, 0.0]))]

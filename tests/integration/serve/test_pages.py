@@ -1,0 +1,167 @@
+"""The pages as HTML: what they say, that everything is escaped, and that every link works."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from builders.findings import STUDY_UID
+from builders.served_studies import GAP, facts, receive, settle, write_scored_study
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+MARK = "Research use only – not for diagnostic use"
+
+
+class Elements(HTMLParser):
+    """Collects start tags with their attributes."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.found = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+def text_of(html):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+def test_an_empty_work_list_says_so_under_the_research_mark(client):
+    page = client.get("/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "No study has been received yet" in page.text
+    assert MARK in page.text
+
+
+def test_the_work_list_shows_score_category_and_reason(scored_client, store, client):
+    listed = text_of(scored_client.get("/").text)
+    assert "88.0" in listed
+    assert "11-100" in listed
+    write_scored_study(store, refusal=GAP)
+    refused = text_of(client.get("/").text)
+    assert GAP.text in refused
+    assert "none" in refused
+
+
+def test_the_work_list_filters_and_keeps_what_was_typed(store, client):
+    receive(store, facts("1.2.1", "1.2.1.1", "1.2.1.1.1", patient_id="ALPHA"))
+    receive(store, facts("1.2.2", "1.2.2.1", "1.2.2.1.1", patient_id="BETA", study_date="20260202"))
+    page = client.get("/?patient_id=BETA&accession_number=&study_date=2026-02-02&state=").text
+    assert ("BETA" in text_of(page), "ALPHA" in text_of(page)) == (True, False)
+    typed = {field["name"]: field.get("value") for field in Elements(page).all("input")}
+    assert (typed["patient_id"], typed["study_date"]) == ("BETA", "2026-02-02")
+    assert "No study matches this filter" in client.get("/?state=completed").text
+
+
+def test_the_work_list_pages_with_its_filter(store, client):
+    for n in range(5):
+        receive(store, facts(f"1.2.{n}", f"1.2.{n}.1", f"1.2.{n}.1.1", patient_id="P"))
+    address, seen = "/?limit=2&patient_id=P", []
+    while address:
+        elements = Elements(client.get(address).text)
+        seen += re.findall(r"/studies/([\d.]+)", " ".join(a["href"] for a in elements.all("a")))[::2]
+        address = next((a["href"] for a in elements.all("a") if a.get("rel") == "next"), None)
+    assert seen == [f"1.2.{n}" for n in (4, 3, 2, 1, 0)]
+
+
+def test_the_work_list_loads_itself_again_only_when_asked(client):
+    assert not any(meta.get("http-equiv") for meta in Elements(client.get("/").text).all("meta"))
+    metas = Elements(client.get("/?refresh=30").text).all("meta")
+    assert [meta["content"] for meta in metas if meta.get("http-equiv") == "refresh"] == ["30"]
+
+
+def test_the_study_page_shows_scores_lesions_convention_quality_model_and_timeline(scored_client):
+    shown = text_of(scored_client.get(f"/studies/{STUDY_UID}").text)
+    for expected in (
+        "88.0", "11-100", "CAC-DRS A1/N3", "Convention: agatston-1990 per slice", "NON_REFERENCE_THICKNESS",
+        "csct-scoring-unetpp 1.2.0", "ab" * 32, "SERIES_ROUTED", "Where it stands.", "Measurement report (SR)", MARK,
+        "mg/(HU cm³)", "image 11",
+    ):  # fmt: skip
+        assert expected.lower() in shown.lower(), expected
+
+
+def test_every_picture_and_link_of_the_pages_works(scored_client):
+    followed = 0
+    for page in ("/", f"/studies/{STUDY_UID}"):
+        elements = Elements(scored_client.get(page).text)
+        targets = {a["href"] for a in elements.all("a")} | {i["src"] for i in elements.all("img")}
+        targets |= {link["href"] for link in elements.all("link")}
+        for target in sorted(target for target in targets if not target.startswith("#")):
+            assert scored_client.get(target).status_code == 200, target
+            followed += 1
+        assert all(image["alt"] for image in elements.all("img"))
+    assert followed > 15
+
+
+def test_a_score_without_calibration_says_not_calibrated(store, client):
+    write_scored_study(store, calibration=None)
+    page = text_of(client.get(f"/studies/{STUDY_UID}").text)
+    assert "Mass (mg) not calibrated" in page
+    assert "Mass calibration:" not in page
+
+
+def test_a_score_of_zero_is_a_plain_zero(store, client):
+    write_scored_study(store, vessels=())
+    page = text_of(client.get(f"/studies/{STUDY_UID}").text)
+    assert "No calcified lesion was found" in page
+    assert "Agatston total 0 0 CAC-DRS A0/N0" in page
+
+
+def test_a_refusal_is_shown_as_no_score_with_its_reason(store, client):
+    write_scored_study(store, refusal=GAP)
+    page = text_of(client.get(f"/studies/{STUDY_UID}").text)
+    assert "No score was computed. This is not a score of zero." in page
+    assert GAP.text in page
+    assert GAP.code in page
+    assert "Agatston total" not in page
+
+
+def test_a_provisional_result_says_so(store, client):
+    write_scored_study(store, refusal=GAP, provisional=True)
+    assert "Provisional: it is not certain" in client.get(f"/studies/{STUDY_UID}").text
+
+
+def test_hostile_attribute_values_are_shown_as_text(store, client):
+    hostile = dict.fromkeys(
+        ("patient_id", "accession_number", "study_date", "study_description", "series_description", "patient_sex",
+         "patient_birth_date", "modality"), HOSTILE)  # fmt: skip
+    settle(store, receive(store, facts(**hostile)), "refused", reason_code=HOSTILE, reason_text=HOSTILE)
+    for page in (client.get("/"), client.get("/", params={"patient_id": HOSTILE}), client.get("/studies/1.2.3")):
+        assert page.status_code == 200
+        elements = Elements(page.text)
+        assert not elements.all("script")
+        assert not any(image.get("src") == "x" for image in elements.all("img"))
+        assert not any(name.startswith("on") for _, attributes in elements.found for name in attributes)
+        assert "&lt;script&gt;" in page.text
+
+
+def test_pages_hold_no_script_and_no_inline_style(scored_client):
+    for page in ("/", f"/studies/{STUDY_UID}", "/studies/9.9"):
+        elements = Elements(scored_client.get(page, headers={"Accept": "text/html"}).text)
+        assert not elements.all("script")
+        assert not elements.all("style")
+        assert not any("style" in attributes for _, attributes in elements.found)
+        for attributes in elements.all("link") + elements.all("img"):
+            assert (attributes.get("href") or attributes.get("src")).startswith("/")
+
+
+def test_the_button_reopens_the_study_and_leads_back(store, client):
+    settle(store, receive(store, facts()), "refused", reason_code="X", reason_text="Because.")
+    form = Elements(client.get("/studies/1.2.3").text).all("form")[0]
+    answer = client.post(form["action"], follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/studies/1.2.3")
+    after = client.get("/studies/1.2.3").text
+    assert "is being received" in text_of(after)
+    assert not Elements(after).all("form")
+
+
+@pytest.mark.parametrize("address", ["/studies/9.9", "/?limit=9999", "/?state=nonsense"])
+def test_errors_are_pages_for_a_browser(client, address):
+    answer = client.get(address, headers={"Accept": "text/html"})
+    assert answer.status_code in (404, 422)
+    assert "Back to the work list" in answer.text

@@ -1,0 +1,100 @@
+"""From network answers to labelled voxels and a score, with networks whose answer is known."""
+
+import numpy as np
+import pytest
+
+from coronary.contract import AcquisitionFacts
+from coronary.csct_scoring.predict import predict
+from coronary.csct_scoring.preprocess import (
+    CHANNELS,
+    CROP_PIXELS,
+    context_slices,
+    network_input,
+    prepare,
+    stack_channels,
+)
+from coronary.ct_volume import CtVolume
+
+
+class CountingSession:
+    """Answers with one class everywhere and counts the slices it was given."""
+
+    def __init__(self, vessel: int) -> None:
+        self.vessel = vessel
+        self.slices = 0
+
+    def run(self, inputs):
+        images = inputs["image"]
+        self.slices += len(images)
+        answer = np.full((len(images), 5, CROP_PIXELS, CROP_PIXELS), 0.05, np.float32)
+        answer[:, self.vessel] = 0.8
+        return [answer]
+
+
+@pytest.fixture
+def volume():
+    """Water-like block with two bright spots in slices 3 and 4, and a third one in slice 9."""
+    voxels = np.full((12, 256, 256), 40, np.int16)
+    voxels[3:5, 120:124, 120:124] = 300
+    voxels[9, 130:133, 110:113] = 180
+    affine = np.diag([0.5, 0.5, 3.0, 1.0])
+    affine[:2, 3] = -64.0
+    return CtVolume(voxels, affine)
+
+
+def test_labels_cover_exactly_the_calcium_voxels(volume):
+    findings = predict(CountingSession(3), volume, AcquisitionFacts(), lambda _: None)
+    np.testing.assert_array_equal(findings.vessel_labels == 3, volume.voxels_hu >= 130)
+    assert findings.score.agatston.LCX == findings.score.agatston.total
+    # Two slices of 16 pixels with weight 3 and one of 9 with weight 1, 0.25 mm² a pixel, 3 mm spacing.
+    assert findings.score.agatston.total == pytest.approx((32 * 3 + 9 * 1) * 0.25)
+
+
+def test_slices_without_calcium_like_voxels_are_not_run(volume):
+    session = CountingSession(2)
+    predict(session, volume, AcquisitionFacts(), lambda _: None)
+    assert session.slices == 3
+
+
+def test_none_everywhere_gives_zero_with_all_vessels(volume):
+    findings = predict(CountingSession(0), volume, AcquisitionFacts(), lambda _: None)
+    assert findings.score.agatston.as_dict() == {"total": 0, "LM": 0, "LAD": 0, "LCX": 0, "RCA": 0}
+    assert findings.score.lesions == ()
+    assert not findings.lesion_labels.any()
+
+
+def test_mass_needs_a_calibration(volume):
+    uncalibrated = predict(CountingSession(1), volume, AcquisitionFacts(), lambda _: None)
+    facts = AcquisitionFacts(calcium_mass_factor=0.7, calcium_mass_factor_source="(0018,9352)")
+    calibrated = predict(CountingSession(1), volume, facts, lambda _: None)
+    assert uncalibrated.score.mass_mg is None
+    assert "MASS_NOT_CALIBRATED" in {note.code for note in uncalibrated.quality}
+    assert calibrated.score.mass_mg is not None
+    assert calibrated.score.mass_mg.total > 0
+
+
+def test_progress_ends_at_one(volume):
+    seen = []
+    predict(CountingSession(1), volume, AcquisitionFacts(), seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+
+
+def test_context_is_taken_in_millimetres_and_repeated_at_the_ends():
+    assert context_slices(5, 20, 3.0) == (3, 4, 5, 6, 7)
+    assert context_slices(5, 20, 1.5) == (1, 3, 5, 7, 9)
+    assert context_slices(0, 20, 3.0) == (0, 0, 0, 1, 2)
+
+
+def test_a_single_calcium_pixel_survives_the_coarser_grid(volume):
+    voxels = volume.voxels_hu.copy()
+    voxels[6, 140, 141] = 200
+    prepared = prepare(CtVolume(voxels, volume.affine_lps))
+    assert network_input(prepared, 6)[CHANNELS - 2].sum() >= 1
+
+
+def test_channels_are_scaled_to_the_unit_range():
+    channels = stack_channels(np.full((5, 4, 4), -3000, np.float32), np.full((4, 4), 3000, np.float32))
+    assert channels.shape == (CHANNELS, 4, 4)
+    assert channels[:-2].max() == -1
+    assert channels[-1].max() == 1

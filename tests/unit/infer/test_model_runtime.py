@@ -1,0 +1,50 @@
+"""Sessions are made only from the file that the manifest names."""
+
+import numpy as np
+import pytest
+
+from agatha.infer import ModelRuntime, ModelUnusable, model_runtime
+from agatha.infer.model_runtime import preferred_provider, verify_models
+from coronary.registry import FAMILIES, family_named, manifest_of
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_shipped_model_has_the_hash_of_its_manifest_and_runs(family):
+    assert verify_models([family]) == {family.name: "ok"}
+    runtime = ModelRuntime(providers=["CPUExecutionProvider"], threads=1)
+    runtime.warm_up([family])
+    assert runtime.session(family).provider == "CPUExecutionProvider"
+
+
+def test_csct_network_gives_probabilities_for_any_number_of_slices():
+    session = ModelRuntime(providers=["CPUExecutionProvider"], threads=1).session(family_named("csct-scoring"))
+    shape = manifest_of(family_named("csct-scoring")).inputs["image"]["shape"]
+    image = np.random.default_rng(1).normal(size=(3, *shape[1:])).astype(np.float32)
+    (probability,) = session.run({"image": image})
+    assert probability.shape == (3, 5, *shape[2:])
+    np.testing.assert_allclose(probability.sum(axis=1), 1, atol=1e-4)
+
+
+def test_another_file_is_refused(monkeypatch, tmp_path):
+    other = tmp_path / "model.onnx"
+    other.write_bytes(b"not the model")
+    monkeypatch.setattr(model_runtime, "model_file_of", lambda family: other)
+    with pytest.raises(ModelUnusable, match="SHA-256"):
+        ModelRuntime(threads=1).session(FAMILIES[0])
+    assert "SHA-256" in verify_models(FAMILIES[:1])[FAMILIES[0].name]
+
+
+def test_missing_file_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(model_runtime, "model_file_of", lambda family: tmp_path / "model.onnx")
+    with pytest.raises(ModelUnusable, match="missing"):
+        ModelRuntime(threads=1).session(FAMILIES[0])
+
+
+def test_first_offered_provider_is_preferred():
+    assert preferred_provider(["NoSuchExecutionProvider", "CPUExecutionProvider"]) == "CPUExecutionProvider"
+    assert preferred_provider(["NoSuchExecutionProvider"]) == "CPUExecutionProvider"
+
+
+def test_unknown_analysis_names_the_known_ones():
+    with pytest.raises(KeyError, match="csct-scoring"):
+        family_named("no-such-analysis")

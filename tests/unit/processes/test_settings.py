@@ -1,0 +1,148 @@
+"""Configuration: what is refused, what follows from what, and that `.env.example` is complete."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from agatha.processes.settings import ConfigurationError, Settings, read_settings, unknown_variables
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch):
+    for name in list(os.environ):
+        if name.startswith("AGATHA_"):
+            monkeypatch.delenv(name)
+
+
+def with_environment(monkeypatch, **variables):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return read_settings()
+
+
+def test_urls_follow_from_the_data_folder(monkeypatch, tmp_path):
+    settings = with_environment(monkeypatch, AGATHA_DATA_DIR=str(tmp_path))
+    assert settings.database == f"sqlite:///{tmp_path}/agatha.db"
+    assert settings.broker == f"embedded://{tmp_path}/broker"
+    assert settings.storage == f"file://{tmp_path}/instances"
+
+
+def test_urls_that_are_given_are_taken(monkeypatch):
+    settings = with_environment(
+        monkeypatch, AGATHA_DATABASE_URL="postgresql://u:secret@db/agatha", AGATHA_BROKER_URL="redis://r:6379/0"
+    )
+    assert settings.database == "postgresql://u:secret@db/agatha"
+    assert settings.broker == "redis://r:6379/0"
+    assert "secret" not in repr(settings)
+
+
+def test_an_empty_variable_is_an_unset_one(monkeypatch):
+    settings = with_environment(monkeypatch, AGATHA_API_TOKEN="", AGATHA_DATABASE_URL=" ")
+    assert settings.token is None
+    assert settings.database.startswith("sqlite:")
+
+
+def test_a_misspelt_variable_is_refused_with_a_suggestion(monkeypatch):
+    with pytest.raises(ConfigurationError, match=r"AGATHA_QUITE_S is not a setting; did you mean AGATHA_QUIET_S\?"):
+        with_environment(monkeypatch, AGATHA_QUITE_S="3")
+
+
+def test_variables_of_the_test_suite_are_not_settings_and_not_errors():
+    assert unknown_variables(["AGATHA_TEST_POSTGRES_URL", "PATH"]) == []
+
+
+def test_an_unknown_flag_is_refused():
+    with pytest.raises(ConfigurationError, match="COLOUR"):
+        read_settings({}, colour="red")
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0", "192.0.2.1", "::", "example.org"])
+def test_without_a_token_only_loopback_is_served(monkeypatch, bind):
+    with pytest.raises(ConfigurationError, match="without AGATHA_API_TOKEN only loopback"):
+        with_environment(monkeypatch, AGATHA_HTTP_BIND=bind)
+    assert with_environment(monkeypatch, AGATHA_HTTP_BIND=bind, AGATHA_API_TOKEN="t0ken").http_bind == bind
+
+
+def test_without_a_token_only_loopback_names_are_answered(monkeypatch):
+    assert "127.0.0.1" in read_settings().served_hosts
+    assert with_environment(monkeypatch, AGATHA_API_TOKEN="t0ken").served_hosts == ()
+
+
+def test_a_wrong_value_is_named_without_being_quoted(monkeypatch):
+    with pytest.raises(ConfigurationError) as error:
+        with_environment(monkeypatch, AGATHA_DICOM_PORT="hunter2")
+    assert "AGATHA_DICOM_PORT" in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("AGATHA_DESTINATIONS", "PACS@nowhere", "port is missing"),
+        ("AGATHA_DESTINATIONS", "A=X@h:1,A=Y@h:2", "same name"),
+        ("AGATHA_ALLOWED_NETWORKS", "10.0.0.0/99", "10.0.0.0/99"),
+        ("AGATHA_WORKER_QUEUES", "tpu", "expected cpu, gpu or both"),
+        ("AGATHA_AE_TITLE", "a-title-of-more-than-16", "AE title"),
+        ("AGATHA_QUIET_S", "1", "shorter than"),
+        ("AGATHA_LOG_LEVEL", "LOUD", "AGATHA_LOG_LEVEL"),
+        ("AGATHA_SR_SOP_CLASS", "basic-text", "AGATHA_SR_SOP_CLASS"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(monkeypatch, name, value, said):
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        with_environment(monkeypatch, **{name: value})
+
+
+def test_lists_are_written_with_commas(monkeypatch):
+    settings = with_environment(
+        monkeypatch,
+        AGATHA_ALLOWED_CALLING_AE_TITLES="CT1, CT2,",
+        AGATHA_DESTINATIONS="PACS=ARCHIVE@127.0.0.1:104, BACKUP@[::1]:105",
+    )
+    assert settings.allowed_calling_ae_titles == ("CT1", "CT2")
+    assert {name: d.port for name, d in settings.destinations_by_name().items()} == {"PACS": 104, "BACKUP": 105}
+
+
+def test_analyses_go_to_the_gpu_queue_when_a_gpu_provider_is_named(monkeypatch):
+    assert read_settings().queue_of_analyses == "cpu"
+    named = with_environment(monkeypatch, AGATHA_PROVIDERS="CUDAExecutionProvider,CPUExecutionProvider")
+    assert named.queue_of_analyses == "gpu"
+
+
+def test_the_queue_of_analyses_can_be_named_where_no_gpu_is(monkeypatch):
+    """A scheduler beside a GPU worker has no GPU itself."""
+    assert with_environment(monkeypatch, AGATHA_ANALYZE_QUEUE="gpu").queue_of_analyses == "gpu"
+
+
+def test_flags_come_before_the_environment(monkeypatch):
+    monkeypatch.setenv("AGATHA_DICOM_PORT", "104")
+    assert read_settings(dicom_port=11113).dicom_port == 11113
+    assert read_settings(dicom_port=None).dicom_port == 104
+
+
+def documented_variables():
+    text = (REPOSITORY / ".env.example").read_text("utf-8")
+    return dict(re.findall(r"^#? ?(AGATHA_[A-Z_]+)=(.*)$", text, flags=re.MULTILINE))
+
+
+def test_env_example_lists_every_setting_and_nothing_else():
+    assert set(documented_variables()) == {f"AGATHA_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_env_example_states_the_real_defaults():
+    fields = Settings.model_fields
+    for variable, written in documented_variables().items():
+        field = fields[variable.removeprefix("AGATHA_").lower()]
+        if field.default_factory is not None or field.default is None:
+            continue
+        default = ",".join(field.default) if isinstance(field.default, tuple) else str(field.default)
+        assert written.split(" #")[0].strip() == default, variable
+
+
+def test_env_example_holds_no_secret():
+    for variable in ("AGATHA_API_TOKEN", "AGATHA_DATABASE_URL", "AGATHA_BROKER_URL"):
+        assert documented_variables()[variable] == ""
