@@ -16,7 +16,8 @@ _PHASE_TEXTS: Final = ("ScanOptions", "SeriesDescription", "ProtocolName", "Imag
 
 #: Blending level of iterative reconstruction, which looks like a phase ("ASiR 40%").
 _BLENDING: Final = re.compile(r"(asir|idose|aidr|safire|admire|veo|imr)[-_ a-z0-9]*?\d{1,3} ?%", re.IGNORECASE)
-_PERCENT: Final = re.compile(r"(?<![\d.])(\d{1,3})(?:\.\d+)? ?%")
+#: A percent sign is not allowed in ScanOptions (VR CS), so there it can be written TP70PC.
+_PERCENT: Final = re.compile(r"(?<![\d.])(\d{1,3})(?:\.\d+)? ?(?:%|PC\b)")
 _BEST_PHASE: Final = re.compile(r"best ?_?(dia|sys)", re.IGNORECASE)
 _MILLISECONDS: Final = re.compile(r"(?<![\d.])\d{2,3} ?ms\b", re.IGNORECASE)
 _GATED: Final = re.compile(r"(?<![a-z])(gated|gating|ecg|ekg)(?![a-z])", re.IGNORECASE)

@@ -18,7 +18,7 @@ from pydicom.tag import BaseTag, Tag
 from agatha.assemble.attributes import PER_FRAME_GROUPS, SHARED_GROUPS, Attributes, group_items
 from agatha.assemble.cardiac_phase import stated_phase_percent
 from agatha.assemble.refused import BAD_INPUT_ERRORS, Refused
-from agatha.dicom.facts import CT_IMAGE_CLASSES
+from agatha.dicom.facts import CT_IMAGE_CLASSES, VALID_UID
 from agatha.dicom.own_output import is_own_output
 
 _KEYWORDS: Final = (
@@ -57,11 +57,6 @@ class Instance:
     is_multi_frame: bool
     is_own_output: bool
     concatenation: tuple[str, int | None] | None
-
-    @property
-    def name(self) -> str:
-        """How a sentence names the instance: by its UID, or by its file when it has none."""
-        return self.sop_instance_uid or self.path.name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +120,8 @@ class Frame:
     @property
     def name(self) -> str:
         """How a sentence names the frame."""
-        return self.instance.name if self.number is None else f"{self.instance.name}, frame {self.number}"
+        uid = self.instance.sop_instance_uid
+        return uid if self.number is None else f"{uid}, frame {self.number}"
 
 
 def read_frames(paths: Sequence[Path]) -> list[Frame]:
@@ -169,16 +165,22 @@ def _check_frame_count(instance: Instance, attributes: Attributes, groups: int) 
         return
     frames = attributes.integer("NumberOfFrames") or 1
     if frames != groups:
-        text = f"Instance {instance.name} has {frames} frames, but geometry for {groups}."
-        raise Refused("FRAMES_INCONSISTENT", text, sop_instance_uid=instance.name, frames=frames, described=groups)
+        text = f"Instance {instance.sop_instance_uid} has {frames} frames, but geometry for {groups}."
+        raise Refused(
+            "FRAMES_INCONSISTENT", text, sop_instance_uid=instance.sop_instance_uid, frames=frames, described=groups
+        )
 
 
 def _instance(path: Path, dataset: Dataset, *, is_multi_frame: bool) -> Instance:
     attributes = Attributes([dataset])
+    sop_instance_uid = attributes.text("SOPInstanceUID")
+    if not VALID_UID.fullmatch(sop_instance_uid):
+        text = f"Instance {path.name} has no valid SOPInstanceUID."
+        raise Refused("HEADER_UNREADABLE", text, instance=path.name)
     concatenation = attributes.text("ConcatenationUID")
     return Instance(
         path=path,
-        sop_instance_uid=attributes.text("SOPInstanceUID"),
+        sop_instance_uid=sop_instance_uid,
         sop_class_uid=attributes.text("SOPClassUID"),
         series_instance_uid=attributes.text("SeriesInstanceUID"),
         transfer_syntax_uid=str(dataset.file_meta.get("TransferSyntaxUID") or ""),

@@ -13,9 +13,8 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
-from pydicom.encaps import generate_frames
 from pydicom.pixels.utils import iter_pixels
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from agatha.assemble.instances import Frame, Instance
 from agatha.assemble.refused import BAD_INPUT_ERRORS, Refused
@@ -36,10 +35,6 @@ MAXIMUM_BITS_STORED: Final = 16
 
 #: Voxels of the largest volume that is built (4 GiB): 2048 × 2048 × 512. A few forged header bytes ask for more.
 MAXIMUM_VOXELS: Final = 2**31
-
-#: Codestreams of these families end with an end marker. A decoder that fills a cut one with grey reports no error.
-_MARKED_SYNTAXES: Final = frozenset({*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes, *JPEG2000TransferSyntaxes})
-_END_MARKER: Final = b"\xff\xd9"
 
 
 def read_voxels_hu(frames: Sequence[Frame]) -> NDArray[np.int16]:
@@ -172,14 +167,13 @@ def _decoded(frames: Sequence[Frame]) -> Iterator[tuple[int, NDArray[np.integer[
         numbers = [(frames[index].number or 1) - 1 for index in indices]
         with instance.path.open("rb") as stream:
             try:
-                _check_end_markers(stream, instance)
                 with closing(_stored_pixels(stream, instance, numbers)) as pixels:
                     for index, stored in zip(indices, pixels, strict=True):
                         _check_shape(frames[index], stored)
                         yield index, stored
             except BAD_INPUT_ERRORS as error:
-                text = f"The pixels of {instance.name} cannot be decoded ({type(error).__name__})."
-                raise Refused("PIXELS_UNREADABLE", text, instance=instance.name) from error
+                text = f"The pixels of {instance.sop_instance_uid} cannot be decoded ({type(error).__name__})."
+                raise Refused("PIXELS_UNREADABLE", text, instance=instance.sop_instance_uid) from error
 
 
 def _stored_pixels(
@@ -197,23 +191,3 @@ def _check_shape(frame: Frame, stored: NDArray[np.integer[Any]]) -> None:
         found = f"{' × '.join(map(str, stored.shape))} {stored.dtype}"
         text = f"The pixels of {frame.name} are {found}, not {frame.rows} × {frame.columns} integers."
         raise Refused("PIXELS_UNREADABLE", text, instance=frame.name)
-
-
-def _check_end_markers(stream: BinaryIO, instance: Instance) -> None:
-    """Refuse a compressed frame that ends before its end marker; leaves the stream at its start."""
-    if UID(instance.transfer_syntax_uid) not in _MARKED_SYNTAXES:
-        return
-    dataset = dcmread(
-        stream, specific_tags=["PixelData", "NumberOfFrames", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"]
-    )
-    offsets = None
-    if "ExtendedOffsetTable" in dataset and "ExtendedOffsetTableLengths" in dataset:
-        offsets = (dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths)
-    count = int(dataset.get("NumberOfFrames") or 1)
-    for number, codestream in enumerate(
-        generate_frames(dataset.PixelData, number_of_frames=count, extended_offsets=offsets), 1
-    ):
-        if _END_MARKER not in codestream[-4:]:
-            text = f"Frame {number} of {instance.name} ends before its end marker: the pixel data were cut."
-            raise Refused("PIXELS_UNREADABLE", text, instance=instance.name, frame=number)
-    stream.seek(0)

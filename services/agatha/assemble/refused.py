@@ -6,7 +6,7 @@ import struct
 import zlib
 from typing import Final
 
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from coronary.contract import Refusal
 
@@ -14,6 +14,7 @@ from coronary.contract import Refusal
 #: the worker and a lack of memory are exceptions too, and must not be written down as a fault of the series.
 BAD_INPUT_ERRORS: Final = (
     InvalidDicomError,
+    BytesLengthException,
     ValueError,
     TypeError,
     AttributeError,

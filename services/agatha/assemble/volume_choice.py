@@ -42,6 +42,7 @@ _INSEPARABLE: Final[tuple[tuple[str, str, _Key], ...]] = (
 #: Values that tell full volumes apart, also when their slices would fit between one another.
 _SEPARATING: Final[tuple[tuple[str, _Key], ...]] = (
     ("cardiac phase", lambda frame: frame.phase_percent),
+    ("scan options", lambda frame: frame.attributes.text("ScanOptions")),
     ("temporal position", lambda frame: frame.temporal_position),
     ("stack", lambda frame: frame.stack_id),
     ("slice thickness", lambda frame: frame.slice_thickness_mm),
@@ -57,7 +58,9 @@ _DOUBTFUL: Final[tuple[tuple[str, _Key], ...]] = (
 
 
 #: Of these splits the parts are the same anatomy at different times.
-_TIMES: Final = frozenset({"cardiac phase", "temporal position", "trigger time", "acquisition", "acquisition time"})
+_TIMES: Final = frozenset(
+    {"cardiac phase", "scan options", "temporal position", "trigger time", "acquisition", "acquisition time"}
+)
 
 #: What the doubtful values must not be asked about: a grid, or one with slices missing (where the odd and the even
 #: slices may well have been acquired apart).

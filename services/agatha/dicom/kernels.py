@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-#: Siemens B/Br/Bv/Qr/Sa up to 46 (B35f, Qr36, Sa36), Canon/Toshiba FC01–FC15, GE STANDARD and SOFT, Philips A–C, XCA–XCC, CA–CC.
+#: Siemens B, Br, Bv, Qr, Sa up to 46 (B35f, Qr36), Canon FC01–FC15, GE STANDARD and SOFT, Philips A–C, XCA–XCC, CA–CC.
 _SOFT: Final = re.compile(
     r"(B|BR|BV|HR|HV|QR|SA|I|J)([12]\d|3\d|4[0-6])[A-Z]?\d?|FC(0\d|1[0-5])|STANDARD|STND|SOFT|(XC|C)?[ABC]|FL0[1-4]",
     re.IGNORECASE,

@@ -14,7 +14,8 @@ class VendorHeaders:
     """Header habits of one vendor for one protocol.
 
     ``description`` may hold ``{thickness}``, ``{kernel}`` and ``{phase}``. ``phase_in_scan_options`` says that the
-    cardiac phase stands in ScanOptions, ``phase_attribute`` that it has an attribute of its own.
+    cardiac phase stands in ScanOptions, ``phase_attribute`` that it has an attribute of its own, ``counts_images`` that
+    ImagesInAcquisition is given.
     """
 
     model_name: str
@@ -24,7 +25,7 @@ class VendorHeaders:
     scan_options: tuple[str, ...]
     phase_in_scan_options: bool = False
     phase_attribute: bool = False
-    is_spacing_negative: bool = False
+    counts_images: bool = False
 
 
 VENDOR_HEADERS: dict[tuple[str, str], VendorHeaders] = {
@@ -51,6 +52,7 @@ VENDOR_HEADERS: dict[tuple[str, str], VendorHeaders] = {
         "SMART SCORE - Gated 0.28 sec",
         ("CINE MODE",),
         phase_attribute=True,
+        counts_images=True,
     ),
     ("GE MEDICAL SYSTEMS", "ccta"): VendorHeaders(
         "Revolution CT",
@@ -59,6 +61,7 @@ VENDOR_HEADERS: dict[tuple[str, str], VendorHeaders] = {
         "SnapShot {phase} %",
         ("CINE MODE",),
         phase_attribute=True,
+        counts_images=True,
     ),
     ("Canon Medical Systems", "csct"): VendorHeaders(
         "Aquilion ONE",
@@ -66,6 +69,7 @@ VENDOR_HEADERS: dict[tuple[str, str], VendorHeaders] = {
         "Cardiac CaScore",
         "CaScore {phase}% {thickness:.1f}",
         ("DVOLUME_CT",),
+        counts_images=True,
     ),
     ("Canon Medical Systems", "ccta"): VendorHeaders(
         "Aquilion ONE",
@@ -73,6 +77,7 @@ VENDOR_HEADERS: dict[tuple[str, str], VendorHeaders] = {
         "Cardiac CTA",
         "CTA {phase}% {thickness:.1f}",
         ("DVOLUME_CT",),
+        counts_images=True,
     ),
     ("Philips", "csct"): VendorHeaders(
         "Brilliance iCT",
@@ -80,7 +85,6 @@ VENDOR_HEADERS: dict[tuple[str, str], VendorHeaders] = {
         "Calcium Scoring",
         "Ca Score {phase}%",
         ("AXIAL",),
-        is_spacing_negative=True,
     ),
     ("Philips", "ccta"): VendorHeaders(
         "Brilliance iCT",
@@ -88,6 +92,5 @@ VENDOR_HEADERS: dict[tuple[str, str], VendorHeaders] = {
         "Coronary CTA",
         "CTA Coronary {phase}%",
         ("HELIX",),
-        is_spacing_negative=True,
     ),
 }

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
+from pydicom.valuerep import DSfloat
 
-from agatha.dicom.codes import MANUFACTURER
-from agatha.dicom.uids import SERVICE_ROOT_UID, derive_uid
+from agatha.dicom.codes import IMPLEMENTATION_CLASS_UID, MANUFACTURER
+from agatha.dicom.uids import derive_uid
 from agatha.dicom.vendor_headers import VENDOR_HEADERS, VendorHeaders
 from coronary.calcium import score_calcium
 from coronary.virtual_patient import GENERATOR_VERSION, VirtualScan
@@ -89,7 +90,10 @@ def _series_uid(scan: VirtualScan) -> str:
 
 
 def _true_scores(scan: VirtualScan) -> dict[str, Any]:
-    """Scores of the voxel truth in the conventions of ``coronary.calcium``; contrast scans have none."""
+    """Scores of the voxel truth in the conventions of ``coronary.calcium``.
+
+    For a contrast scan these are what a threshold of 130 HU makes of its calcified voxels: comparable to no CSCT.
+    """
     score = score_calcium(scan.voxels_hu, scan.vessel_labels, scan.spacing_zyx_mm, scan.affine_lps)
     return {
         "agatston": score.agatston.as_dict(),
@@ -102,23 +106,22 @@ def _true_scores(scan: VirtualScan) -> dict[str, Any]:
 
 def _write_series(scan: VirtualScan, study_uid: str, number: int, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
+    paths, series_uid = [], _series_uid(scan)
     for z in range(scan.voxels_hu.shape[0]):
-        dataset = _instance(scan, study_uid, number, z)
+        dataset = _instance(scan, study_uid, series_uid, number, z)
         path = folder / f"{z + 1:04d}.dcm"
         dataset.save_as(path, enforce_file_format=True)
         paths.append(path)
     return paths
 
 
-def _instance(scan: VirtualScan, study_uid: str, number: int, z: int) -> FileDataset:
-    series_uid = _series_uid(scan)
-    sop_uid = derive_uid("virtual-instance", f"{z}", series_uid, GENERATOR_VERSION, "")
+def _instance(scan: VirtualScan, study_uid: str, series_uid: str, number: int, z: int) -> FileDataset:
+    sop_uid = UID(derive_uid("virtual-instance", f"{z}", series_uid, GENERATOR_VERSION, ""))
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = CTImageStorage
     meta.MediaStorageSOPInstanceUID = sop_uid
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = SERVICE_ROOT_UID
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     ds.SpecificCharacterSet = "ISO_IR 192"
     ds.SOPClassUID, ds.SOPInstanceUID = CTImageStorage, sop_uid
@@ -188,14 +191,16 @@ def _image(ds: Dataset, scan: VirtualScan, z: int) -> None:
     ds.ImageType = list(habits.image_type)
     ds.InstanceNumber = scan.voxels_hu.shape[0] - z  # scanned from head to feet
     ds.AcquisitionNumber = 1
+    if habits.counts_images:
+        ds.ImagesInAcquisition = scan.voxels_hu.shape[0]
     ds.AcquisitionDate = ds.ContentDate = "20260101"
     ds.AcquisitionTime = ds.ContentTime = ds.SeriesTime
     ds.ImagePositionPatient = [round(float(value), 5) for value in position[:3]]
     ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
     ds.SliceLocation = ds.ImagePositionPatient[2]
     ds.SliceThickness = scan.slice_thickness_mm
-    ds.SpacingBetweenSlices = -spacing_mm if habits.is_spacing_negative else spacing_mm
-    ds.PixelSpacing = [row_mm, column_mm]
+    ds.SpacingBetweenSlices = spacing_mm
+    ds.PixelSpacing = [DSfloat(row_mm, auto_format=True), DSfloat(column_mm, auto_format=True)]
     ds.ReconstructionDiameter = round(row_mm * scan.voxels_hu.shape[1], 3)
     ds.KVP = acquisition.kvp
     ds.ConvolutionKernel = acquisition.kernel

@@ -4,6 +4,9 @@ Decides how tasks travel. A message holds a task's name and one row number, noth
 queue is a hint; exactly-once comes from the leases, so every delivery guarantee here may be weak.
 """
 
+# Celery and kombu have no annotations; every call into them would be an error of its own.
+# mypy: disable-error-code="no-untyped-call"
+
 from __future__ import annotations
 
 import os
@@ -13,7 +16,7 @@ from typing import Any, Final
 import structlog
 from celery import Celery, signals
 from celery.exceptions import Reject
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from agatha.pipeline import embedded_broker, tasks
@@ -50,7 +53,15 @@ def queue_name(name: QueueName) -> str:
     return f"agatha-{name}"
 
 
-def make_celery(config: PipelineConfig, make_context: Callable[[Celery], PipelineContext] | None = None) -> Celery:
+class AgathaCelery(Celery):
+    """The application; knows what its tasks work with."""
+
+    contexts: _ContextPerProcess
+
+
+def make_celery(
+    config: PipelineConfig, make_context: Callable[[Celery], PipelineContext] | None = None
+) -> AgathaCelery:
     """Make the application.
 
     Parameters
@@ -60,10 +71,10 @@ def make_celery(config: PipelineConfig, make_context: Callable[[Celery], Pipelin
         process that only puts tasks on the queue.
     """
     embedded_broker.register()
-    app = Celery("agatha", set_as_current=False)
+    app = AgathaCelery("agatha", set_as_current=False)
     app.conf.update(_celery_settings(config))
     if make_context is not None:
-        contexts = app.agatha_contexts = _ContextPerProcess(app, make_context)
+        contexts = app.contexts = _ContextPerProcess(app, make_context)
         for task_name, flow in _FLOWS.values():
             _add_task(app, task_name, flow, contexts)
     return app
@@ -193,8 +204,6 @@ def _add_task(
     A store that is away ends the task without an outcome: the row keeps its state, and the sweep offers it again.
     """
 
-    # shared=False: otherwise every later application of the process would get this task, bound to this context.
-    @app.task(name=name, shared=False)
     def run(row_id: int) -> None:
         if not isinstance(row_id, int) or isinstance(row_id, bool):
             raise Reject("a task takes one row number", requeue=False)
@@ -203,12 +212,15 @@ def _add_task(
         except StoreError as exc:
             _log.warning("task_without_outcome", task=name, row=row_id, error=type(exc).__name__)
 
+    # shared=False: otherwise every later application of the process would get this task, bound to this context.
+    app.task(name=name, shared=False)(run)
 
-def on_worker_process_start(app: Celery, warm_up: Callable[[PipelineContext], None]) -> None:
+
+def on_worker_process_start(app: AgathaCelery, warm_up: Callable[[PipelineContext], None]) -> None:
     """Make the context of every worker process right after its fork, and warm it up before the first task."""
 
     def receiver(**_signal: Any) -> None:
-        warm_up(app.agatha_contexts.get())
+        warm_up(app.contexts.get())
 
     signals.worker_process_init.connect(receiver, weak=False)
 

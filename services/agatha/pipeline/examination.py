@@ -83,7 +83,10 @@ def examine_series(
     with stage("assemble"):
         assembled = assemble_series(paths)
     if isinstance(assembled, Refusal):
-        return _refused(score_header(header), None, assembled, families)
+        supposed = score_header(header)
+        if supposed.kind == "chest_ncct":  # not scored anyway: a gap in it concerns nobody
+            return Examination(supposed, None, assembled, False, ())
+        return _refused(supposed, None, assembled, families)
     with stage("route"):
         decision = route_series(assembled, assume_kind)
     if not decision.is_candidate:
@@ -102,8 +105,6 @@ def _refused(
     A candidate without any result would be a silence; one result per family would be noise.
     """
     kind = decision.kind if decision is not None else None
-    names = [family.name for family in families if family.series_kind == kind] or [
-        family.name for family in families[:1]
-    ]
-    analyses = tuple(AnalysisDecision(analysis=name, refusal=refusal) for name in names)
+    chosen = [family for family in families if family.series_kind == kind] or families[:1]
+    analyses = tuple(AnalysisDecision(analysis=family.name, refusal=refusal) for family in chosen)
     return Examination(decision, assembled, refusal, True, analyses)

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from agatha.pipeline.context import PipelineContext
 from agatha.pipeline.examination import Examination
@@ -19,6 +19,8 @@ from agatha.report import DicomObject, ModelIdentity, PreviousReport, ReportRequ
 from agatha.store.records import InstanceRecord, JobRecord, NewOutput, OutputRecord, ResultRecord
 from coronary.contract import AcquisitionFacts, CalciumFindings, Refusal
 from coronary.ct_volume import CtVolume
+
+ResultState = Literal["completed", "refused", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def write_report(
     *,
     findings: CalciumFindings | None,
     refusal: Refusal | None,
-    state: str,
+    state: ResultState,
 ) -> Report:
     """Write the objects of one result and store their files; nothing is in the database yet."""
     lineage = _lineage(context, job)

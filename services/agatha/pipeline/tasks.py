@@ -18,7 +18,7 @@ from agatha.pipeline.context import PipelineContext
 from agatha.pipeline.examination import Examination, examine_series
 from agatha.pipeline.leased_work import LEASE_DURATION, run_leased
 from agatha.pipeline.lifecycle import check_transition
-from agatha.pipeline.result_objects import Report, is_superseded, write_report
+from agatha.pipeline.result_objects import Report, ResultState, is_superseded, write_report
 from agatha.pipeline.series_outcome import job_columns, route_detail, series_outcome
 from agatha.pipeline.stage_times import stage, stage_seconds
 from agatha.store.records import DeliveryLease, InstanceRecord, JobLease, Lease, SeriesLease
@@ -120,13 +120,13 @@ def _analyze_job(context: PipelineContext, lease: JobLease) -> str:
         with stage("infer"):
             volume, facts = seen.assembled.volume, seen.assembled.facts
             findings = run_analysis(context.runtime(), family_named(job.analysis), volume, facts, lambda _done: None)
-    state = "completed" if findings is not None else "refused"
+    state: ResultState = "completed" if findings is not None else "refused"
     with stage("report"):
         report = write_report(context, job, instances, seen, findings=findings, refusal=refusal, state=state)
     return _complete(context, lease, report, state)
 
 
-def _complete(context: PipelineContext, lease: JobLease, report: Report, state: str) -> str:
+def _complete(context: PipelineContext, lease: JobLease, report: Report, state: ResultState) -> str:
     check_transition("jobs", "running", state)
     with context.database.writing() as tx:
         result = tx.complete_job(

@@ -31,6 +31,8 @@ app = typer.Typer(
 )
 db = typer.Typer(help="The database's schema.", no_args_is_help=True)
 app.add_typer(db, name="db")
+evaluate = typer.Typer(help="Agreement and accuracy reports.", no_args_is_help=True)
+app.add_typer(evaluate, name="evaluate")
 
 StopWithParent = Annotated[bool, typer.Option("--stop-with-parent", hidden=True)]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
@@ -155,9 +157,7 @@ def send(
     raise typer.Exit(_guarded(lambda: send_files(path, to, calling, as_json=as_json, console=Console(stderr=True))))
 
 
-@app.command(
-    epilog=example("agatha phantom --out ./phantom --seed 7 --protocol paired", "agatha phantom --out p --json")
-)
+@app.command(epilog=example("agatha phantom --out ./phantom --seed 7 --protocol paired"))
 def phantom(
     out: Annotated[Path, typer.Option(help="Folder for the DICOM files and truth.json.")],
     seed: Annotated[int, typer.Option(min=0, help="Which patient; the same seed gives the same bytes.")] = 1,
@@ -187,6 +187,54 @@ def phantom(
         )
 
     raise typer.Exit(_guarded(run))
+
+
+@evaluate.command(
+    "virtual-patients",
+    epilog=example("agatha evaluate virtual-patients --first-seed 500001 --last-seed 500150 --out ./evaluation"),
+)
+def evaluate_virtual(
+    first_seed: Annotated[int, typer.Option(min=0, help="First patient of the cohort.")],
+    last_seed: Annotated[int, typer.Option(min=0, help="Last patient of the cohort.")],
+    out: Annotated[Path, typer.Option(help="Folder for cases, report and picture; a run there goes on.")],
+    variant: Annotated[Literal["standard", "external"], typer.Option(help="Which generator.")] = "standard",
+    analysis: Annotated[str, typer.Option(help="Which analysis.")] = "csct-scoring",
+    workers: Annotated[int, typer.Option(min=1, help="Cases at a time.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Score virtual patients and compare with their exact truth."""
+    from agatha.processes.evaluate_command import evaluate_virtual_patients
+
+    def run() -> int:
+        return evaluate_virtual_patients(
+            first_seed,
+            last_seed,
+            variant,
+            out,
+            analysis=analysis,
+            workers=workers,
+            as_json=as_json,
+            console=Console(),
+        )
+
+    raise typer.Exit(_guarded(run))
+
+
+@evaluate.command(
+    "table", epilog=example("agatha evaluate table scores.csv --data-name 'our 2025 cohort' --out ./report")
+)
+def evaluate_csv(
+    table: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV: case_id, true_total, predicted_LM…")],
+    out: Annotated[Path, typer.Option(help="Folder for report and picture.")],
+    data_name: Annotated[str, typer.Option(help="What the cases are; printed with every figure.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two columns of scores that are in a table already."""
+    from agatha.processes.evaluate_command import evaluate_table
+
+    raise typer.Exit(
+        _guarded(lambda: evaluate_table(table, out, data_name=data_name, as_json=as_json, console=Console()))
+    )
 
 
 @db.command("upgrade", epilog=example("agatha db upgrade"))
@@ -238,7 +286,7 @@ def demo(
 
 def _settings(**flags: object) -> Settings:
     try:
-        return read_settings(**flags)
+        return read_settings(flags)
     except ConfigurationError as exc:
         print(f"configuration: {exc}", file=sys.stderr)
         raise typer.Exit(USAGE) from exc

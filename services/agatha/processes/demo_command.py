@@ -71,7 +71,7 @@ def demo_settings(data_dir: Path) -> Settings:
     for name in list(os.environ):
         if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX):
             del os.environ[name]
-    return read_settings(data_dir=data_dir, dicom_port=0, http_port=0, settle_s=2.0)
+    return read_settings({"data_dir": data_dir, "dicom_port": 0, "http_port": 0, "settle_s": 2.0})
 
 
 def fresh_folder(folder: Path) -> None:

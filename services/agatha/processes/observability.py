@@ -17,28 +17,19 @@ from typing import Any, Final
 import structlog
 
 #: The keys a line may have. None of them can hold an attribute value of a patient, a study or an instance.
-ALLOWED_KEYS: Final = frozenset(
-    """
-    event level timestamp logger process_name pid
-    task row attempt outcome reason reason_code error error_type before where at duration_s stage_seconds
-    kind rows series jobs deliveries finalised
-    peer_address calling_ae_title called_ae_title answers echoes received_bytes
-    method route status request_id
-    port bind signal exit_status child restarts providers provider queues concurrency model version
-    dropped_keys
-    """.split()
-)
+# fmt: off
+ALLOWED_KEYS: Final = frozenset((
+    "event", "level", "timestamp", "logger", "process_name", "pid", "task", "row", "attempt", "outcome", "reason",
+    "reason_code", "error", "error_type", "before", "where", "at", "duration_s", "stage_seconds", "kind", "rows",
+    "series", "jobs", "deliveries", "finalised", "peer_address", "calling_ae_title", "called_ae_title", "answers",
+    "echoes", "received_bytes", "method", "route", "status", "request_id", "port", "bind", "signal", "exit_status",
+    "child", "restarts", "providers", "provider", "queues", "concurrency", "model", "version", "dropped_keys",
+))
+# fmt: on
 
 #: Libraries whose messages quote attribute values or whole data sets; of their lines only the place is kept.
-_QUOTING_LIBRARIES: Final = (
-    "pydicom",
-    "pynetdicom",
-    "highdicom",
-    "PIL",
-    "sqlalchemy",
-    "alembic",
-    "httpx",
-    "py.warnings",
+_QUOTING_LIBRARIES: Final = frozenset(
+    {"pydicom", "pynetdicom", "highdicom", "PIL", "sqlalchemy", "alembic", "httpx", "py"}
 )
 
 
@@ -104,7 +95,7 @@ def _withhold_text(_logger: Any, _method: str, event_dict: MutableMapping[str, A
     if isinstance(record, logging.LogRecord):
         event_dict["logger"] = record.name
         event_dict["where"] = f"{record.module}:{record.lineno}"
-        if record.name.split(".")[0] in _QUOTING_LIBRARIES or record.name in _QUOTING_LIBRARIES:
+        if record.name.split(".")[0] in _QUOTING_LIBRARIES:
             event_dict["event"] = "library_message"
         elif record.exc_info is not None:
             event_dict["event"] = "library_error"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -199,7 +199,7 @@ class Settings(BaseSettings):
         )
 
 
-def read_settings(environment: Mapping[str, str] | None = None, **flags: object) -> Settings:
+def read_settings(flags: Mapping[str, object] | None = None) -> Settings:
     """Read and check the configuration; flags of the command line come before the environment.
 
     Raises
@@ -207,12 +207,12 @@ def read_settings(environment: Mapping[str, str] | None = None, **flags: object)
     ConfigurationError
         For a value that is out of range, a combination that makes no sense, or a variable nobody knows.
     """
-    unknown = unknown_variables(os.environ if environment is None else environment)
+    unknown = unknown_variables(os.environ)
     if unknown:
         raise ConfigurationError("; ".join(unknown))
-    given = {name: value for name, value in flags.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in (flags or {}).items() if value is not None}
     try:
-        return Settings(**given)  # type: ignore[arg-type]
+        return Settings(**given)
     except ValidationError as exc:
         raise ConfigurationError("; ".join(_explained(exc))) from exc
 

@@ -22,7 +22,7 @@ ENHANCED_ABOVE_HU = 180.0
 #: Thickest slices that are scored at all, mm, with room for rounded headers. What a family accepts is its own matter.
 THICKEST_SLICE_MM = 5.1
 
-#: "Ca" must begin a word ("thoracica scan"), "cor" too and not go on as "core", "coronal", "correction" ("score", "record").
+#: "Ca" must begin a word (not "thoracica scan"); so must "cor", without going on as "coronal", "core" or "correction".
 CSCT_NAME = re.compile(r"casc(?!a)|(?<![a-z])ca[ _-]sc|calc(?!an)|smart ?score|agatston", re.I)
 CCTA_NAME = re.compile(r"(?<![a-z])cor(?!e|onal|r|tex)|cta|angio|snapshot", re.I)
 SOFT_KERNEL = re.compile(r"^(b3[0-6]|qr3|sa3|fc0[1-3]|fc1[0-3]|standard|soft|b$|xca|xcb|cb)", re.I)
@@ -44,7 +44,7 @@ class HeaderRule:
 
 
 def _name(header: SeriesHeader) -> str:
-    """The name that speaks for the series: its description; the protocol, which all series of a study share, if it is silent."""
+    """The text that names the series: its description, or the protocol (shared by the study) where that is silent."""
     description = header.facts.series_description
     if CSCT_NAME.search(description) or CCTA_NAME.search(description):
         return description

@@ -6,12 +6,14 @@ to be scored but cannot be (too short, too thick to hold calcium). The first are
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from agatha.dicom.ct_series import SeriesHeader
 from agatha.route.decision import RouteDecision
+from agatha.route.kind import score_header
 from coronary.contract import Refusal
 
 #: CT Image, Enhanced CT Image, Legacy Converted Enhanced CT Image Storage (PS3.4 B.5).
@@ -31,6 +33,9 @@ PASSED_OVER = re.compile(
 #: |cosine| between the slice normal and the body axis above which a series is axial.
 SMALLEST_AXIAL_COSINE = 0.99
 
+#: Down to here (32 degrees) the slices are axial ones scanned with a tilted gantry, below it another view.
+SMALLEST_TILTED_COSINE = 0.85
+
 #: Fewer slices, or less coverage, cannot hold a heart.
 SMALLEST_SLICE_COUNT = 20
 SMALLEST_COVERAGE_MM = 80.0
@@ -48,7 +53,24 @@ class HardReject:
 
 
 def _is_reformat(header: SeriesHeader) -> bool:
+    """Reformats are SECONDARY; DERIVED, PRIMARY, MPR is how Canon's volume mode marks its original slices."""
+    if header.image_type[1:2] == ("PRIMARY",) and _axial_cosine(header) >= SMALLEST_AXIAL_COSINE:
+        return False
     return header.image_type[:1] == ("DERIVED",) and not REFORMATS.isdisjoint(header.image_type[1:])
+
+
+def _axial_cosine(header: SeriesHeader) -> float:
+    """|cosine| between slice normal and body axis; 1 where the headers have no geometry."""
+    return 1.0 if header.normal_lps is None else min(1.0, abs(header.normal_lps[2]))
+
+
+def _tilt_deg(header: SeriesHeader) -> float:
+    return round(math.degrees(math.acos(_axial_cosine(header))), 1)
+
+
+def _is_tilted_cardiac(header: SeriesHeader) -> bool:
+    is_tilted = SMALLEST_TILTED_COSINE <= _axial_cosine(header) < SMALLEST_AXIAL_COSINE
+    return is_tilted and score_header(header).kind in ("csct", "ccta")
 
 
 def _description(header: SeriesHeader) -> str:
@@ -74,8 +96,8 @@ HARD_REJECTS = (
         "REFORMAT",
         _is_reformat,
         lambda h: (
-            f"ImageType {chr(92).join(h.image_type)} is a reformat, not the reconstructed slices; it is analysed only when "
-            "its kind is given."
+            f"ImageType {chr(92).join(h.image_type)} is a reformat, not the reconstructed slices; it is analysed only "
+            "when its kind is given."
         ),
         False,
         lambda h: {"image_type": chr(92).join(h.image_type)},
@@ -87,11 +109,20 @@ HARD_REJECTS = (
         False,
     ),
     HardReject(
-        "NOT_AXIAL",
-        lambda h: h.normal_lps is not None and abs(h.normal_lps[2]) < SMALLEST_AXIAL_COSINE,
+        "TILTED_GANTRY",
+        _is_tilted_cardiac,
         lambda h: (
-            f"The slices are not axial: |normal·z| is {abs(h.normal_lps[2]) if h.normal_lps else 0:.3f}, at least "
-            f"{SMALLEST_AXIAL_COSINE} is needed."
+            f"The slices are tilted by {_tilt_deg(h):.1f} degrees against the axial plane; such scans are not scored."
+        ),
+        True,
+        lambda h: {"tilt_deg": _tilt_deg(h)},
+    ),
+    HardReject(
+        "NOT_AXIAL",
+        lambda h: _axial_cosine(h) < SMALLEST_AXIAL_COSINE,
+        lambda h: (
+            f"The slices are not axial: |normal·z| is {_axial_cosine(h):.3f}, "
+            f"at least {SMALLEST_AXIAL_COSINE} is needed."
         ),
         False,
     ),

@@ -28,14 +28,14 @@ def test_csct_network_gives_probabilities_for_any_number_of_slices():
 def test_another_file_is_refused(monkeypatch, tmp_path):
     other = tmp_path / "model.onnx"
     other.write_bytes(b"not the model")
-    monkeypatch.setattr(model_runtime, "model_file_of", lambda family: other)
+    monkeypatch.setattr(model_runtime, "model_file_of", lambda _: other)
     with pytest.raises(ModelUnusable, match="SHA-256"):
         ModelRuntime(threads=1).session(FAMILIES[0])
     assert "SHA-256" in verify_models(FAMILIES[:1])[FAMILIES[0].name]
 
 
 def test_missing_file_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(model_runtime, "model_file_of", lambda family: tmp_path / "model.onnx")
+    monkeypatch.setattr(model_runtime, "model_file_of", lambda _: tmp_path / "model.onnx")
     with pytest.raises(ModelUnusable, match="missing"):
         ModelRuntime(threads=1).session(FAMILIES[0])
 

@@ -57,7 +57,7 @@ def test_variables_of_the_test_suite_are_not_settings_and_not_errors():
 
 def test_an_unknown_flag_is_refused():
     with pytest.raises(ConfigurationError, match="COLOUR"):
-        read_settings({}, colour="red")
+        read_settings({"colour": "red"})
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "192.0.2.1", "::", "example.org"])
@@ -120,8 +120,8 @@ def test_the_queue_of_analyses_can_be_named_where_no_gpu_is(monkeypatch):
 
 def test_flags_come_before_the_environment(monkeypatch):
     monkeypatch.setenv("AGATHA_DICOM_PORT", "104")
-    assert read_settings(dicom_port=11113).dicom_port == 11113
-    assert read_settings(dicom_port=None).dicom_port == 104
+    assert read_settings({"dicom_port": 11113}).dicom_port == 11113
+    assert read_settings({"dicom_port": None}).dicom_port == 104
 
 
 def documented_variables():

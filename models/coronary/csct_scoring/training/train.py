@@ -33,7 +33,7 @@ from coronary.virtual_patient import VirtualScan, draw_acquisition, render
 
 #: Steps between two checkpoints, and between two validations.
 CHECKPOINT_STEPS = 100
-VALIDATION_STEPS = 750
+VALIDATION_STEPS = 1100
 
 
 #: Most of an image is no territory, and LM is short.

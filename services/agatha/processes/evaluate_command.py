@@ -1,0 +1,190 @@
+"""`agatha evaluate`: agreement of scores with a reference, for virtual patients or from a table.
+
+Decides how a cohort is run (resumable, one line a case) and how its report is written; the statistics are
+``coronary.evaluation``.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from agatha.infer import ModelRuntime
+from agatha.processes.settings import ConfigurationError
+from coronary.calcium import VesselValues
+from coronary.evaluation.cohort import AgreementReport, CaseRecord, agreement_report
+from coronary.evaluation.cohort_markdown import to_markdown
+from coronary.evaluation.virtual_cohort import CohortMember, Variant, cohort, run_case
+from coronary.registry import family_named, manifest_of
+
+OK: Final = 0
+
+#: What the virtual cohort is also reported by: the acquisition, and what could be taken for calcium.
+STRATA: Final = ("slice_thickness_mm", "calcium")
+
+VESSEL_COLUMNS: Final = ("total", "LM", "LAD", "LCX", "RCA")
+
+_runtime: ModelRuntime | None = None
+
+
+def evaluate_virtual_patients(
+    first_seed: int,
+    last_seed: int,
+    variant: Variant,
+    out: Path,
+    *,
+    analysis: str,
+    workers: int,
+    as_json: bool,
+    console: Console,
+) -> int:
+    """Run a cohort of virtual patients and report the agreement with their truth.
+
+    Each case is one line of ``cases-<variant>.jsonl`` in `out`, tagged with the model's hash; cases that are there
+    already are not run again, so an interrupted run goes on where it stopped.
+    """
+    members = cohort(first_seed, last_seed, variant)
+    model = manifest_of(family_named(analysis)).sha256
+    out.mkdir(parents=True, exist_ok=True)
+    log = out / f"cases-{variant}.jsonl"
+    done = {row["case_id"]: row for row in _lines(log) if row["model_sha256"] == model}
+    missing = [member for member in members if _case_id(member) not in done]
+    columns = (TextColumn("virtual patients"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress, log.open("a") as file:
+        bar = progress.add_task("", total=len(members), completed=len(members) - len(missing))
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            for future in as_completed(pool.submit(_run_member, member, analysis) for member in missing):
+                row = {**future.result(), "model_sha256": model}
+                file.write(json.dumps(row) + "\n")
+                file.flush()
+                done[row["case_id"]] = row
+                progress.advance(bar)
+    cases = [_case(done[_case_id(member)]) for member in members]
+    name = f"virtual patients, {variant} generator, n = {len(cases)}, seeds {first_seed}-{last_seed}"
+    return _report(cases, name, out, f"{analysis}-{variant}", STRATA, as_json=as_json, console=console)
+
+
+def evaluate_table(table: Path, out: Path, *, data_name: str, as_json: bool, console: Console) -> int:
+    """Report the agreement of a CSV table.
+
+    Columns: ``case_id``, ``true_total``, ``true_LM``, ``true_LAD``, ``true_LCX``, ``true_RCA``, the same with
+    ``predicted_``, and optionally ``refusal`` (a code; then the predicted columns stay empty). Any other column is
+    taken as a covariate.
+
+    Raises
+    ------
+    ConfigurationError
+        If a column is missing or a value is not a number; names the line.
+    """
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        cases = [_case_of_row(row, number) for number, row in enumerate(csv.DictReader(file), start=2)]
+    out.mkdir(parents=True, exist_ok=True)
+    return _report(cases, data_name, out, table.stem, (), as_json=as_json, console=console)
+
+
+def _report(
+    cases: list[CaseRecord],
+    data_name: str,
+    out: Path,
+    stem: str,
+    strata: Iterable[str],
+    *,
+    as_json: bool,
+    console: Console,
+) -> int:
+    try:
+        report = agreement_report(cases, data_name=data_name, strata=tuple(strata))
+    except ValueError as exc:
+        raise ConfigurationError(str(exc)) from exc
+    text = to_markdown(report)
+    (out / f"{stem}.md").write_text(text, encoding="utf-8")
+    written = [out / f"{stem}.md", *_plot(cases, report, out / f"{stem}.png")]
+    if as_json:
+        print(json.dumps({"data": data_name, "n": report.n_cases, "files": [str(path) for path in written]}))
+    else:
+        console.print(Markdown(text))
+        for path in written:
+            console.print(f"wrote {path}")
+    return OK
+
+
+def _plot(cases: list[CaseRecord], report: AgreementReport, path: Path) -> list[Path]:
+    """Scatter and Bland-Altman plot, where matplotlib is installed."""
+    from coronary.evaluation.plots import plot_agreement
+
+    scored = [case for case in cases if case.predicted is not None]
+    try:
+        figure = plot_agreement(
+            [case.true.total for case in scored],
+            [case.predicted.total for case in scored if case.predicted is not None],
+            quantity=report.quantity,
+            data_name=report.data_name,
+        )
+    except ImportError:
+        return []
+    figure.savefig(path, dpi=110)
+    return [path]
+
+
+def _run_member(member: CohortMember, analysis: str) -> dict[str, Any]:
+    """In a worker process: one case, as one line of the log."""
+    global _runtime
+    if _runtime is None:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        _runtime = ModelRuntime(threads=1)
+    family = family_named(analysis)
+    case = run_case(member, family, _runtime.session(family))
+    return {
+        "case_id": case.case_id,
+        "true": case.true.as_dict(),
+        "predicted": None if case.predicted is None else case.predicted.as_dict(),
+        "refusal": case.refusal,
+        "covariates": dict(case.covariates),
+    }
+
+
+def _case_id(member: CohortMember) -> str:
+    return f"{member.variant}-{member.seed}"
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            # A killed run may have left half a line; the case is run again.
+            if line.endswith("}"):
+                yield json.loads(line)
+
+
+def _case(row: dict[str, Any]) -> CaseRecord:
+    return CaseRecord(
+        case_id=row["case_id"],
+        true=VesselValues(**row["true"]),
+        predicted=None if row["predicted"] is None else VesselValues(**row["predicted"]),
+        refusal=row["refusal"],
+        covariates=row["covariates"],
+    )
+
+
+def _case_of_row(row: dict[str, str], number: int) -> CaseRecord:
+    refusal = (row.get("refusal") or "").strip()
+    try:
+        true = VesselValues(**{name: float(row[f"true_{name}"]) for name in VESSEL_COLUMNS})
+        predicted = (
+            None if refusal else VesselValues(**{name: float(row[f"predicted_{name}"]) for name in VESSEL_COLUMNS})
+        )
+        case_id = row["case_id"]
+    except KeyError as exc:
+        raise ConfigurationError(f"line {number}: column {exc.args[0]} is missing") from exc
+    except ValueError as exc:
+        raise ConfigurationError(f"line {number}: {exc}") from exc
+    return CaseRecord(case_id=case_id, true=true, predicted=predicted, refusal=refusal)
