@@ -138,7 +138,7 @@ def ct_datasets(
         dataset.ProtocolName, dataset.ScanOptions = "CaScoring", "TP70PC"
         dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
         dataset.KVP, dataset.ConvolutionKernel, dataset.SliceThickness = kvp, "B35f", thickness_mm
-        dataset.SpacingBetweenSlices = -spacing_mm  # as Philips writes it: of no use to anybody
+        dataset.PatientPosition = "HFS"
         dataset.SeriesNumber, dataset.AcquisitionNumber, dataset.InstanceNumber = 2, 1, slices - index
         z_mm = (index - (slices - 1) / 2) * spacing_mm
         dataset.ImagePositionPatient, dataset.ImageOrientationPatient = [corner_mm, corner_mm, z_mm], list(AXIAL)
@@ -382,7 +382,6 @@ _IN_GROUPS = (
     "ImageOrientationPatient",
     "PixelSpacing",
     "SliceThickness",
-    "SpacingBetweenSlices",
     "KVP",
     "ConvolutionKernel",
     "ScanOptions",

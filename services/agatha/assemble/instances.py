@@ -17,7 +17,7 @@ from pydicom.tag import BaseTag, Tag
 
 from agatha.assemble.attributes import PER_FRAME_GROUPS, SHARED_GROUPS, Attributes, group_items
 from agatha.assemble.cardiac_phase import stated_phase_percent
-from agatha.assemble.refused import BAD_INPUT_ERRORS, Refused
+from agatha.assemble.refused import BAD_INPUT_ERRORS, Refused, is_bad_input
 from agatha.dicom.facts import CT_IMAGE_CLASSES, VALID_UID
 from agatha.dicom.own_output import is_own_output
 
@@ -156,6 +156,8 @@ def _read_instance(path: Path) -> list[Frame]:
                 for number, groups in enumerate(per_frame, start=1)
             ]
         except BAD_INPUT_ERRORS as error:
+            if not is_bad_input(error):
+                raise
             text = f"The header of instance {path.name} cannot be read ({type(error).__name__})."
             raise Refused("HEADER_UNREADABLE", text, instance=path.name) from error
 
@@ -166,9 +168,7 @@ def _check_frame_count(instance: Instance, attributes: Attributes, groups: int) 
     frames = attributes.integer("NumberOfFrames") or 1
     if frames != groups:
         text = f"Instance {instance.sop_instance_uid} has {frames} frames, but geometry for {groups}."
-        raise Refused(
-            "FRAMES_INCONSISTENT", text, sop_instance_uid=instance.sop_instance_uid, frames=frames, described=groups
-        )
+        raise Refused("FRAMES_INCONSISTENT", text, instance=instance.sop_instance_uid, frames=frames, described=groups)
 
 
 def _instance(path: Path, dataset: Dataset, *, is_multi_frame: bool) -> Instance:

@@ -17,7 +17,7 @@ from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from agatha.assemble.instances import Frame, Instance
-from agatha.assemble.refused import BAD_INPUT_ERRORS, Refused
+from agatha.assemble.refused import BAD_INPUT_ERRORS, Refused, is_bad_input
 
 #: What lies outside the reconstructed field of view is air.
 AIR_HU: Final = -1024
@@ -172,6 +172,8 @@ def _decoded(frames: Sequence[Frame]) -> Iterator[tuple[int, NDArray[np.integer[
                         _check_shape(frames[index], stored)
                         yield index, stored
             except BAD_INPUT_ERRORS as error:
+                if not is_bad_input(error):
+                    raise
                 text = f"The pixels of {instance.sop_instance_uid} cannot be decoded ({type(error).__name__})."
                 raise Refused("PIXELS_UNREADABLE", text, instance=instance.sop_instance_uid) from error
 

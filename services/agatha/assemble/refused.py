@@ -25,7 +25,16 @@ BAD_INPUT_ERRORS: Final = (
     EOFError,
     struct.error,
     zlib.error,
+    OSError,
 )
+
+
+def is_bad_input(error: Exception) -> bool:
+    """Whether one of ``BAD_INPUT_ERRORS`` is about the bytes: pydicom raises OSError too, but without a number.
+
+    An OSError with a number is from the disk. It says nothing about the series and must leave the package.
+    """
+    return not isinstance(error, OSError) or error.errno is None
 
 
 class Refused(Exception):

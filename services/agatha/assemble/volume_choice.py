@@ -56,7 +56,6 @@ _DOUBTFUL: Final[tuple[tuple[str, _Key], ...]] = (
     ("acquisition time", lambda frame: frame.acquisition_time),
 )
 
-
 #: Of these splits the parts are the same anatomy at different times.
 _TIMES: Final = frozenset(
     {"cardiac phase", "scan options", "temporal position", "trigger time", "acquisition", "acquisition time"}

@@ -28,6 +28,7 @@ class Consequence:
     code: str
     text: str
     dimse_status: int | None = None
+    is_own_fault: bool = False
 
 
 class FlowError(Exception):
@@ -51,6 +52,9 @@ class TransientError(FlowError):
 
     action = "retry"
 
+
+#: Errors that probably come again with the same row: they are given up earlier than an outage is.
+_OWN_FAULT: Final = frozenset({"TIME_LIMIT", "OUT_OF_MEMORY", "UNEXPECTED_ERROR"})
 
 #: First matching row wins; subclasses stand above their bases.
 _TABLE: Final[tuple[tuple[type[BaseException], Action, str, str], ...]] = (
@@ -78,5 +82,5 @@ def consequence_of(error: BaseException) -> Consequence:
         return Consequence("retry", "STORAGE_FULL", "There is no room for another file.")
     for row in _TABLE:
         if isinstance(error, row[0]):
-            return Consequence(*row[1:])
-    return Consequence("retry", "UNEXPECTED_ERROR", f"Unexpected {type(error).__name__}.")
+            return Consequence(*row[1:], is_own_fault=row[2] in _OWN_FAULT)
+    return Consequence("retry", "UNEXPECTED_ERROR", f"Unexpected {type(error).__name__}.", is_own_fault=True)

@@ -20,7 +20,13 @@ import structlog
 from agatha.pipeline.consequences import Consequence, consequence_of
 from agatha.pipeline.context import PipelineContext
 from agatha.pipeline.lifecycle import check_transition
-from agatha.pipeline.limits import HEARTBEATS_PER_LEASE, LEASE_S, MAX_ATTEMPTS, pause_before_next_attempt
+from agatha.pipeline.limits import (
+    HEARTBEATS_PER_LEASE,
+    LEASE_S,
+    MAX_ATTEMPTS,
+    MAX_ATTEMPTS_OWN_FAULT,
+    pause_before_next_attempt,
+)
 from agatha.pipeline.stage_times import recorded_stages
 from agatha.store.errors import StoreUnavailable
 from agatha.store.records import DeliveryLease, JobLease, Lease, LeasedKind, SeriesLease
@@ -131,7 +137,8 @@ def _attempt(
         except Exception as error:  # noqa: BLE001 - every error has a consequence; the table says which
             consequence = consequence_of(error)
             _log.warning("task_error", reason_code=consequence.code, error=type(error).__name__, where=_where(error))
-        if consequence.action == "park" or lease.record.attempts >= MAX_ATTEMPTS[kind]:
+        ceiling = MAX_ATTEMPTS_OWN_FAULT if consequence.is_own_fault else MAX_ATTEMPTS[kind]
+        if consequence.action == "park" or lease.record.attempts >= ceiling:
             return _parked(kind, lease, give_up, consequence)
         return _released(context, kind, lease, consequence)
 

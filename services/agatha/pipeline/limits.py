@@ -17,10 +17,10 @@ from agatha.store.records import LeasedKind
 GRACE_S: Final = 30
 
 #: A lease lives this long without a heartbeat: what a killed worker held is free again after it, s.
-LEASE_S: Final = 30.0
+LEASE_S: Final = 20.0
 
-#: Heartbeats in the life of a lease: two may be lost (a restarting database) before the lease is.
-HEARTBEATS_PER_LEASE: Final = 3
+#: Heartbeats in the life of a lease: three may be lost (a restarting database) before the lease is.
+HEARTBEATS_PER_LEASE: Final = 4
 
 #: A task that was put on the queue and not started is put there again after this long, s (the broker lost it).
 REQUEUE_AFTER_S: Final = 30.0
@@ -32,12 +32,16 @@ LONGEST_PAUSE_S: Final = 300.0
 #: Deliveries wait by the policy of `agatha.deliver`: an archive may be down for a weekend.
 DELIVERY_POLICY: Final = BackoffPolicy()
 
-#: Leases a row may use up before it is parked.
+#: Leases a row may use up before it is parked. An outage or workers that are killed are no fault of the row: with the
+#: pauses above, 20 attempts span more than an hour.
 MAX_ATTEMPTS: Final[dict[LeasedKind, int]] = {
-    "series": 5,
-    "jobs": 5,
+    "series": 20,
+    "jobs": 20,
     "deliveries": DELIVERY_POLICY.max_attempts,
 }
+
+#: The ceiling for errors that are probably the row's own fault and come again each time.
+MAX_ATTEMPTS_OWN_FAULT: Final = 5
 
 
 @dataclass(frozen=True, slots=True)

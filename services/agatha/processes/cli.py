@@ -114,6 +114,7 @@ def health(process: Annotated[str, typer.Argument(help="listener, worker, schedu
         "agatha analyze ./study --out ./results",
         "agatha analyze ./phantom --kind csct --region heart --json",
         "agatha analyze ./phantom --region=-12.5,40,103,15",
+        "agatha analyze ./qrm-phantom --inserts docs/how-to/qrm-cci-inserts.toml",
     )
 )
 def analyze(
@@ -130,13 +131,24 @@ def analyze(
     mass_factor: Annotated[
         float | None, typer.Option(help="Mass calibration in mg/(HU cm³) for --region, from a calibration insert.")
     ] = None,
+    inserts: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Measure a phantom's inserts that this TOML file names, beside their truth.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Analyse a folder of DICOM without a server: each series is scored, or refused with its reason."""
     from agatha.processes.analyze_command import analyze_folder
+    from agatha.processes.insert_command import measure_inserts
     from agatha.processes.measure_command import measure_regions
 
     def run() -> int:
+        if inserts is not None:
+            return measure_inserts(path, inserts, as_json=as_json, console=Console())
         if region:
             return measure_regions(path, region, mass_factor=mass_factor, as_json=as_json, console=Console())
         return analyze_folder(path, analysis or [], kind=kind, out=out, as_json=as_json, console=Console())
@@ -258,11 +270,14 @@ def db_upgrade() -> None:
 @db.command("check", epilog=example("agatha db check --json"))
 def db_check(as_json: AsJson = False) -> None:
     """Say what separates the database from the schema of this version."""
+    from agatha.processes.life import private_files
     from agatha.store.migrate import pending_changes
 
     settings = _settings()
 
     def run() -> int:
+        private_files()
+        settings.data_path.mkdir(parents=True, exist_ok=True)
         pending = pending_changes(settings.database)
         print(json.dumps({"pending": pending}) if as_json else "\n".join(pending) or "database is up to date")
         return FAILED if pending else OK

@@ -13,6 +13,7 @@ from agatha.processes.life import life_file
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
 STUDIES = 6
+LEAST_KILLS = 15
 
 
 def test_killed_processes_lose_no_acknowledged_instance_and_make_no_twin_result(installation, peers, study):
@@ -20,7 +21,7 @@ def test_killed_processes_lose_no_acknowledged_instance_and_make_no_twin_result(
     studies = [study(slices=27) for _ in range(STUDIES)]
     installation.start("listener", "worker", "scheduler")
     done = threading.Event()
-    chaos = threading.Thread(target=_wreak_havoc, args=(installation, peers, done, random.Random(11)))  # noqa: S311
+    chaos = threading.Thread(target=_wreak_havoc, args=(installation, peers, done, random.Random(11)))
     chaos.start()
     try:
         with ThreadPoolExecutor(2) as senders:
@@ -44,10 +45,12 @@ def test_killed_processes_lose_no_acknowledged_instance_and_make_no_twin_result(
 
 
 def _wreak_havoc(installation, peers, done, dice):
-    """Kill something every second or two and start it again, until the senders are done."""
+    """Kill something every second or two and start it again, until the senders are done and enough was killed."""
+    kills = 0
     victims = ["listener", "worker", "scheduler", "database"] + (["redis"] if peers.redis is not None else ["worker"])
-    while not done.wait(dice.uniform(1.0, 2.5)):
-        victim = dice.choice(victims)
+    while not done.is_set() or kills < LEAST_KILLS:
+        time.sleep(dice.uniform(0.5, 2.0))
+        victim, kills = dice.choice(victims), kills + 1
         if victim == "database":
             _cut_database_connections(peers)
         elif victim == "redis":

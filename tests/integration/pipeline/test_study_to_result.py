@@ -21,7 +21,7 @@ def test_a_study_becomes_a_delivered_result(running, archive, study):
     assert agatston["total"] == pytest.approx(sum(agatston[vessel] for vessel in ("LM", "LAD", "LCX", "RCA")))
     with running.database.reading() as tx:
         outputs = tx.outputs_of_result(result.id)
-    assert [output.kind for output in outputs][0] == "sr"
+    assert next(output.kind for output in outputs) == "sr"
     for output in outputs:
         stored = running.files.path(output.storage_key).read_bytes()
         assert hashlib.sha256(stored).hexdigest() == output.sha256

@@ -115,6 +115,12 @@ def test_overlapping_slices_are_spaced_by_position_not_by_thickness(tmp_path: Pa
     assert series.volume.spacing_zyx_mm[0] == 1.5
 
 
+@pytest.mark.parametrize("spacing", [-3.0, 99.0])
+def test_spacing_between_slices_is_not_believed(tmp_path: Path, spacing: float) -> None:
+    series = assembled(build_ct_series(tmp_path, slices=6, rows=16, SpacingBetweenSlices=spacing))
+    assert series.volume.spacing_zyx_mm[0] == 3.0
+
+
 def test_rounded_positions_do_not_add_up(tmp_path: Path) -> None:
     def rounded(datasets: list[Dataset]) -> list[Dataset]:
         for index, dataset in enumerate(datasets):

@@ -8,7 +8,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from agatha.pipeline import leased_work
 from agatha.pipeline.consequences import PermanentError, TransientError
 from agatha.pipeline.leased_work import LEASE_DURATION, run_leased
-from agatha.pipeline.limits import MAX_ATTEMPTS
+from agatha.pipeline.limits import MAX_ATTEMPTS, MAX_ATTEMPTS_OWN_FAULT
 from agatha.store.errors import StoreUnavailable
 
 DAY_S = 86_400
@@ -95,7 +95,7 @@ def test_time_limit_is_transient(work, database, job_id):
 
 
 def test_the_message_of_a_foreign_exception_is_kept_nowhere(work, database, clock, job_id, capfd):
-    for _ in range(MAX_ATTEMPTS["jobs"]):
+    for _ in range(MAX_ATTEMPTS_OWN_FAULT):
         work(raising(ValueError("invalid value for VR PN: CANARY^PHI")))
         clock.advance(DAY_S)
     row = job(database, job_id)
