@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,9 +15,47 @@ from coronary.imaging.resampling import CropGrid
 #: Slice thickness of the reference protocol, mm (Agatston 1990, scaled to 3 mm by convention).
 REFERENCE_THICKNESS_MM = 3.0
 
+#: Candidates with at least this probability of being coronary calcium are counted when doubt is measured.
+DOUBT_PROBABILITY = 0.2
 
-def assign_vessels(voxels_hu: NDArray[np.int16], grid: CropGrid, probability: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Vessel label of every voxel ≥ 130 HU on the grid; 0 elsewhere and where "none" is the most likely class.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalciumCandidates:
+    """Every voxel ≥ 130 HU on the network's grid with its class probabilities.
+
+    Parameters
+    ----------
+    shape
+        Of the volume.
+    index_zyx
+        Three arrays of n indices.
+    probability
+        Shape (n, 5): none, LM, LAD, LCX, RCA.
+    """
+
+    shape: tuple[int, ...]
+    index_zyx: tuple[NDArray[np.intp], ...]
+    probability: NDArray[np.float32]
+
+    def most_likely(self) -> NDArray[np.uint8]:
+        """Vessel label of every voxel; 0 where "none" is the most likely class (argmax, Hong 2022, section 2.4)."""
+        return self._volume(self.probability.argmax(axis=1))
+
+    def at_least(self, coronary_probability: float) -> NDArray[np.uint8]:
+        """Label of the likeliest vessel wherever the four vessels together reach `coronary_probability`."""
+        vessel = self.probability[:, 1:].argmax(axis=1) + 1
+        return self._volume(np.where(1 - self.probability[:, 0] >= coronary_probability, vessel, 0))
+
+    def _volume(self, labels: NDArray[np.intp]) -> NDArray[np.uint8]:
+        volume = np.zeros(self.shape, np.uint8)
+        volume[self.index_zyx] = labels
+        return volume
+
+
+def find_candidates(
+    voxels_hu: NDArray[np.int16], grid: CropGrid, probability: NDArray[np.float32]
+) -> CalciumCandidates:
+    """Interpolate class probabilities to the original voxels.
 
     Parameters
     ----------
@@ -23,12 +63,7 @@ def assign_vessels(voxels_hu: NDArray[np.int16], grid: CropGrid, probability: ND
         Shape (slices, rows, columns).
     probability
         Shape (slices, 5, size, size) on `grid`.
-
-    Notes
-    -----
-    Softmax and argmax as in the paper (Hong 2022, section 2.4), but interpolated to the original voxels first.
     """
-    labels = np.zeros(voxels_hu.shape, np.uint8)
     z, y, x = np.nonzero(voxels_hu >= AGATSTON_THRESHOLD_HU)
     rows, columns = grid.to_pixels(y, x)
     size = probability.shape[-1]
@@ -38,14 +73,36 @@ def assign_vessels(voxels_hu: NDArray[np.int16], grid: CropGrid, probability: ND
     left = np.clip(np.floor(columns).astype(int), 0, size - 2)
     down = np.clip(rows - top, 0, 1)[:, None].astype(np.float32)
     right = np.clip(columns - left, 0, 1)[:, None].astype(np.float32)
-    classes = (
+    interpolated = (
         probability[z, :, top, left] * (1 - down) * (1 - right)
         + probability[z, :, top + 1, left] * down * (1 - right)
         + probability[z, :, top, left + 1] * (1 - down) * right
         + probability[z, :, top + 1, left + 1] * down * right
     )
-    labels[z, y, x] = classes.argmax(axis=1)
-    return labels
+    return CalciumCandidates(voxels_hu.shape, (z, y, x), interpolated)
+
+
+def doubt_notes(score: CalciumScore, generous: CalciumScore) -> tuple[QualityNote, ...]:
+    """Say when the answer hangs on candidates that were close to being taken for coronary calcium.
+
+    Parameters
+    ----------
+    generous
+        Score when every candidate with a coronary probability of at least DOUBT_PROBABILITY is counted.
+    """
+    if score.agatston.total == 0 and generous.agatston.total > 0:
+        text = (
+            f"The score is zero, but bright voxels worth an Agatston score of {generous.agatston.total:.1f} were only "
+            "just not taken for coronary calcium; needs reading."
+        )
+        return (QualityNote("ZERO_UNCERTAIN", text),)
+    if score.risk_category != generous.risk_category:
+        text = (
+            f"With candidates that were only just left out the score would be {generous.agatston.total:.1f} "
+            f"(category {generous.risk_category})."
+        )
+        return (QualityNote("CATEGORY_UNCERTAIN", text),)
+    return ()
 
 
 def quality_notes(volume: CtVolume, facts: AcquisitionFacts, score: CalciumScore) -> tuple[QualityNote, ...]:

@@ -17,7 +17,7 @@ from coronary.calcium import (
     score_calcium,
 )
 from coronary.contract import AcquisitionFacts, CalciumFindings, ModelSession, ProgressCallback
-from coronary.csct_scoring.postprocess import assign_vessels, quality_notes
+from coronary.csct_scoring.postprocess import DOUBT_PROBABILITY, doubt_notes, find_candidates, quality_notes
 from coronary.csct_scoring.preprocess import CROP_PIXELS, PreparedVolume, network_input, prepare
 from coronary.ct_volume import CtVolume
 
@@ -62,17 +62,19 @@ def predict(
     """
     prepared = prepare(volume)
     probability = class_probabilities(session, prepared, on_progress)
-    labels = assign_vessels(volume.voxels_hu, prepared.grid, probability)
+    candidates = find_candidates(volume.voxels_hu, prepared.grid, probability)
+    labels = candidates.most_likely()
     calibration = mass_calibration(facts)
-    score = score_calcium(
-        volume.voxels_hu, labels, volume.spacing_zyx_mm, volume.affine_lps, mass_calibration=calibration
+    score, generous = (
+        score_calcium(volume.voxels_hu, each, volume.spacing_zyx_mm, volume.affine_lps, mass_calibration=calibration)
+        for each in (labels, candidates.at_least(DOUBT_PROBABILITY))
     )
     lesions = lesion_label_map(volume.voxels_hu, labels, volume.spacing_zyx_mm)
     return CalciumFindings(
         score=score,
         vessel_labels=np.where(lesions > 0, labels, 0).astype(np.uint8),
         lesion_labels=lesions,
-        quality=quality_notes(volume, facts, score),
+        quality=(*doubt_notes(score, generous), *quality_notes(volume, facts, score)),
         parameters={
             "threshold": f"{AGATSTON_THRESHOLD_HU} HU",
             "minimum area": f"{MINIMUM_CALCIUM_AREA_MM2:g} mm2 per lesion",

@@ -20,6 +20,9 @@ Variant = Literal["standard", "external"]
 #: Of ten consecutive members without calcium this many carry a distractor.
 ZERO_CALCIUM_WITH_DISTRACTORS_OF_TEN = 8
 
+#: Notes that hand a result to a reader instead of standing on their own.
+NEEDS_READING = frozenset({"ZERO_UNCERTAIN"})
+
 
 @dataclass(frozen=True, slots=True)
 class CohortMember:
@@ -62,11 +65,13 @@ def run_case(member: CohortMember, family: Family, session: ModelSession) -> Cas
     truth = score_calcium(scan.voxels_hu, scan.vessel_labels, volume.spacing_zyx_mm, volume.affine_lps)
     facts = acquisition_facts(acquisition)
     refusal = family.check_eligibility(facts, volume)
+    findings = None if refusal else family.predict(session, volume, facts, lambda _: None)
     return CaseRecord(
         case_id=f"{member.variant}-{member.seed}",
         true=truth.agatston,
-        predicted=None if refusal else family.predict(session, volume, facts, lambda _: None).score.agatston,
+        predicted=findings.score.agatston if findings else None,
         refusal=refusal.code if refusal else "",
+        is_flagged=findings is not None and any(note.code in NEEDS_READING for note in findings.quality),
         covariates={
             "calcium": member.calcium,
             "distractors": ", ".join(sorted({distractor.kind for distractor in patient.distractors})),

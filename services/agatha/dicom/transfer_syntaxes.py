@@ -19,7 +19,6 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
-    JPEGExtended12Bit,
     JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
@@ -42,7 +41,8 @@ LOSSLESS: Final = (
 )
 # Last, so that a sender who offers a choice never chooses loss. JPEG 2000 and HTJ2K without "lossless only" may
 # hold either kind; LossyImageCompression (0028,2110) tells.
-LOSSY: Final = (JPEG2000, HTJ2K, JPEGLSNearLossless, JPEGExtended12Bit, JPEGBaseline8Bit)
+# JPEG extended is left out: the installed decoders take its 8-bit form only, and CT has 12 bits.
+LOSSY: Final = (JPEG2000, HTJ2K, JPEGLSNearLossless, JPEGBaseline8Bit)
 
 
 @cache

@@ -19,6 +19,9 @@ from agatha.store.errors import NotFound, SchemaMismatch, StorageFull, StoreUnav
 
 Action = Literal["retry", "park"]
 
+#: Code of a row that killed the worker at every attempt; what it refers to is not to be touched again.
+WORKER_LOST: Final = "WORKER_LOST"
+
 
 @dataclass(frozen=True, slots=True)
 class Consequence:

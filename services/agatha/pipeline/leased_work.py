@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from agatha.pipeline.consequences import Consequence, consequence_of
+from agatha.pipeline.consequences import WORKER_LOST, Consequence, consequence_of
 from agatha.pipeline.context import PipelineContext
 from agatha.pipeline.lifecycle import check_transition
 from agatha.pipeline.limits import (
@@ -130,7 +130,7 @@ def _attempt(
     with Heartbeat(context, lease):
         if lease.record.attempts > MAX_ATTEMPTS[kind]:
             # Only a worker that died without a word gets here: every error it could report was counted below.
-            lost = Consequence("park", "WORKER_LOST", "The worker process died at every attempt.")
+            lost = Consequence("park", WORKER_LOST, "The worker process died at every attempt.")
             return _parked(kind, lease, give_up, lost)
         try:
             return flow(lease), None

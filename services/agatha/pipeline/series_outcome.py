@@ -75,7 +75,7 @@ def sources_digest(seen: Examination | None, instances: Sequence[InstanceRecord]
 
 
 def job_columns(
-    context: PipelineContext, seen: Examination, analysis: str, instances: Sequence[InstanceRecord]
+    context: PipelineContext, seen: Examination | None, analysis: str, instances: Sequence[InstanceRecord]
 ) -> JobColumns:
     """Columns of the job for one analysis; equal columns are the same work."""
     manifest = manifest_of(family_named(analysis))

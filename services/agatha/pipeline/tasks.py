@@ -13,7 +13,7 @@ import structlog
 
 from agatha.deliver import send
 from agatha.infer import run_analysis
-from agatha.pipeline.consequences import Consequence, PermanentError, TransientError
+from agatha.pipeline.consequences import WORKER_LOST, Consequence, PermanentError, TransientError
 from agatha.pipeline.context import PipelineContext
 from agatha.pipeline.examination import Examination, examine_series
 from agatha.pipeline.leased_work import LEASE_DURATION, run_leased
@@ -38,7 +38,7 @@ def assemble_series(context: PipelineContext, series_id: int) -> str:
             return tx.lease_series(series_id, context.owner, context.clock(), LEASE_DURATION)
 
     flow = partial(_assemble_series, context)
-    return run_leased(context, "assemble_series", "series", take, flow, partial(_park, context))
+    return run_leased(context, "assemble_series", "series", take, flow, partial(_fail_series, context))
 
 
 def _assemble_series(context: PipelineContext, lease: SeriesLease) -> str:
@@ -89,6 +89,25 @@ def _settle(
         ]
     context.hint("jobs", [job.id for job in jobs if job.state == "queued"])
     return state
+
+
+def _fail_series(context: PipelineContext, lease: SeriesLease, why: Consequence) -> bool:
+    """Give up on a series: a failed job with its result and SR says so, unless touching it kills workers."""
+    if why.code == WORKER_LOST or not context.families:
+        return _park(context, lease, why)
+    with context.database.writing() as tx:
+        instances = tx.instances_of_series(lease.record.id)
+        if not tx.settle_series(lease, state="failed", reason_code=why.code, reason_text=why.text):
+            return False
+        tx.record_event(series_id=lease.record.id, kind="SERIES_FAILED", text=why.text, detail={"code": why.code})
+        columns = job_columns(context, None, context.families[0].name, instances)
+        version = lease.record.input_version
+        job = tx.create_job(lease.record.id, input_version=version, provisional=False, **columns)
+        job_lease = tx.lease_job(job.id, context.owner, context.clock(), LEASE_DURATION)
+    # Killed here, the job stays queued: it then runs like any other, and either has a score or fails by itself.
+    if job_lease is not None:
+        _fail_job(context, job_lease, why)
+    return True
 
 
 # ── a job → a result and its DICOM objects ───────────────────────────────────────────────────────────────────────────
@@ -158,7 +177,7 @@ def _supersede(context: PipelineContext, lease: JobLease) -> str:
 
 def _fail_job(context: PipelineContext, lease: JobLease, why: Consequence) -> bool:
     """Give up on a job: with a failed result and its SR when they can be written, otherwise with the reason alone."""
-    if why.code != "WORKER_LOST":  # whatever killed the workers must not be touched again
+    if why.code != WORKER_LOST:  # whatever killed the workers must not be touched again
         try:
             job, refusal = lease.record, Refusal(why.code, why.text)
             with context.database.reading() as tx:

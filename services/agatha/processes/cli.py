@@ -112,8 +112,8 @@ def health(process: Annotated[str, typer.Argument(help="listener, worker, schedu
 @app.command(
     epilog=example(
         "agatha analyze ./study --out ./results",
-        "agatha analyze ./phantom --kind csct --region heart --json",
-        "agatha analyze ./phantom --region=-12.5,40,103,15",
+        "agatha analyze ./phantom --region heart --truth benchmarks/qrm_canon_inserts.json",
+        "agatha analyze ./phantom --region=-12.5,40,103,15 --mass-factor 0.65 --json",
         "agatha analyze ./qrm-phantom --inserts docs/how-to/qrm-cci-inserts.toml",
     )
 )
@@ -139,18 +139,25 @@ def analyze(
             help="Measure a phantom's inserts that this TOML file names, beside their truth.",
         ),
     ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="With --region: JSON of known inserts to print beside (see benchmarks/).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Analyse a folder of DICOM without a server: each series is scored, or refused with its reason."""
     from agatha.processes.analyze_command import analyze_folder
     from agatha.processes.insert_command import measure_inserts
+    from agatha.processes.insert_truth import read_truth
     from agatha.processes.measure_command import measure_regions
 
     def run() -> int:
         if inserts is not None:
             return measure_inserts(path, inserts, as_json=as_json, console=Console())
         if region:
-            return measure_regions(path, region, mass_factor=mass_factor, as_json=as_json, console=Console())
+            known = None if truth is None else read_truth(truth)
+            return measure_regions(
+                path, region, mass_factor=mass_factor, truth=known, as_json=as_json, console=Console()
+            )
         return analyze_folder(path, analysis or [], kind=kind, out=out, as_json=as_json, console=Console())
 
     raise typer.Exit(_guarded(run))

@@ -149,6 +149,7 @@ def _run_member(member: CohortMember, analysis: str) -> dict[str, Any]:
         "true": case.true.as_dict(),
         "predicted": None if case.predicted is None else case.predicted.as_dict(),
         "refusal": case.refusal,
+        "is_flagged": case.is_flagged,
         "covariates": dict(case.covariates),
     }
 
@@ -171,6 +172,7 @@ def _case(row: dict[str, Any]) -> CaseRecord:
         true=VesselValues(**row["true"]),
         predicted=None if row["predicted"] is None else VesselValues(**row["predicted"]),
         refusal=row["refusal"],
+        is_flagged=row["is_flagged"],
         covariates=row["covariates"],
     )
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from agatha.assemble import assemble_series
 from agatha.dicom.ct_series import AssembledSeries
 from agatha.processes.dicom_files import dicom_files, group_by_series
+from agatha.processes.insert_truth import InsertTruth, MeasuredInsert, insert_table, measure_inserts
 from agatha.processes.settings import ConfigurationError
 from coronary.calcium import LesionMeasurement, MassCalibration, measure_lesions
 from coronary.contract import Refusal
@@ -52,7 +53,13 @@ class Region:
 
 
 def measure_regions(
-    path: Path, regions: Sequence[str], *, mass_factor: float | None, as_json: bool, console: Console
+    path: Path,
+    regions: Sequence[str],
+    *,
+    mass_factor: float | None,
+    truth: InsertTruth | None,
+    as_json: bool,
+    console: Console,
 ) -> int:
     """Measure every object of at least 130 HU in the regions, in every series below `path`.
 
@@ -61,7 +68,10 @@ def measure_regions(
     regions
         ``x,y,z,radius`` in LPS mm, or ``heart``.
     mass_factor
-        mg/(HU cm³); None takes the scanner's own (0018,9351), and without one there is no mass.
+        mg/(HU cm³); None takes that of the truth file, else the scanner's own (0018,9351), and without one there is
+        no mass.
+    truth
+        Inserts to print the measurements beside.
 
     Returns
     -------
@@ -77,9 +87,12 @@ def measure_regions(
         if isinstance(assembled, Refusal):
             document["reason"] = {"code": assembled.code, "text": assembled.text}
         else:
-            calibration = mass_calibration(assembled, mass_factor)
+            calibration = mass_calibration(assembled, mass_factor, truth)
             document["mass_calibration"] = None if calibration is None else asdict(calibration)
-            document["regions"] = [_measured(assembled, read_region(r, assembled.volume), calibration) for r in regions]
+            document["regions"] = [
+                _measured(assembled.volume, read_region(written, assembled.volume), calibration, truth)
+                for written in regions
+            ]
         documents.append(document)
         if not as_json:
             _print(document, console)
@@ -107,17 +120,22 @@ def read_region(written: str, volume: CtVolume) -> Region:
     return Region(written, (x, y, z), radius, is_cylinder=False)
 
 
-def mass_calibration(assembled: AssembledSeries, mass_factor: float | None) -> MassCalibration | None:
-    """The factor given, else the scanner's own, else None: then no mass is printed."""
+def mass_calibration(
+    assembled: AssembledSeries, mass_factor: float | None, truth: InsertTruth | None
+) -> MassCalibration | None:
+    """The factor given, else that of the truth file, else the scanner's own, else None: then no mass is printed."""
     if mass_factor is not None:
         return MassCalibration(mass_factor, "given on the command line")
+    if truth is not None:
+        return truth.calibration
     if assembled.facts.calcium_mass_factor is None:
         return None
     return MassCalibration(assembled.facts.calcium_mass_factor, assembled.facts.calcium_mass_factor_source)
 
 
-def _measured(assembled: AssembledSeries, region: Region, calibration: MassCalibration | None) -> dict[str, object]:
-    volume = assembled.volume
+def _measured(
+    volume: CtVolume, region: Region, calibration: MassCalibration | None, truth: InsertTruth | None
+) -> dict[str, object]:
     objects = measure_lesions(
         volume.voxels_hu,
         region.mask(volume),
@@ -130,6 +148,7 @@ def _measured(assembled: AssembledSeries, region: Region, calibration: MassCalib
         "center_lps_mm": [round(value, 1) for value in region.center_lps_mm],
         "radius_mm": region.radius_mm,
         "objects": [asdict(item) for item in objects],
+        "inserts": [row.as_json() for row in measure_inserts(volume, objects, truth)] if truth is not None else [],
     }
 
 
@@ -141,6 +160,10 @@ def _print(document: dict[str, object], console: Console) -> None:
     regions = document["regions"]
     assert isinstance(regions, list)
     for region in regions:
+        if region["inserts"]:
+            console.print(insert_table([MeasuredInsert.from_json(row) for row in region["inserts"]]))
+            console.print(f"{len(region['objects'])} objects from 130 HU in region {region['region']}")
+            continue
         table = Table(title=f"region {region['region']}", title_justify="left")
         for name in ("object", "volume mm³", "mass mg", "Agatston", "peak HU", "mean HU", "centre LPS mm"):
             table.add_column(name, justify="right")

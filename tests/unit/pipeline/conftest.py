@@ -1,7 +1,7 @@
 """A migrated SQLite database with one series in it, and a pipeline context around it. No peer, no DICOM."""
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -95,37 +95,34 @@ def context(database, tmp_path, clock):
     )
 
 
-def add_instance(database, number=1, at=NOON):
-    """Record one instance of the series; returns the series' id."""
-    facts = replace(FACTS, sop_instance_uid=f"1.2.1.1.{number}", instance_number=number)
+@pytest.fixture
+def series_id(database):
+    """A series with one recorded instance."""
     with database.writing() as tx:
-        added = tx.add_instance(
-            facts, StoredFile(f"key-{number}", f"{number:064d}", 10), calling_ae_title="CT1", received_at=at
-        )
-    assert added.outcome == "new"
-    return added.series_id
+        stored = StoredFile("key-1", "1" * 64, 10)
+        return tx.add_instance(FACTS, stored, calling_ae_title="CT1", received_at=NOON).series_id
 
 
-def add_job(database, series_id, *, provisional=False, **changed):
-    """Record one job of the series; returns its id."""
-    with database.writing() as tx:
+@pytest.fixture
+def make_job(database):
+    """Record one job of a series; returns its id."""
+
+    def make(series_id, *, provisional=False, **changed):
         columns = {
             "analysis": "csct-scoring",
-            "input_version": tx.series(series_id).input_version,
             "src_digest": "d" * 64,
             "model_name": "m",
             "model_version": "1",
             "model_sha256": "a" * 64,
             "config_digest": "c" * 64,
         }
-        return tx.create_job(series_id, provisional=provisional, **{**columns, **changed}).id
+        with database.writing() as tx:
+            version = tx.series(series_id).input_version
+            return tx.create_job(series_id, input_version=version, provisional=provisional, **(columns | changed)).id
+
+    return make
 
 
 @pytest.fixture
-def series_id(database):
-    return add_instance(database)
-
-
-@pytest.fixture
-def job_id(database, series_id):
-    return add_job(database, series_id)
+def job_id(series_id, make_job):
+    return make_job(series_id)

@@ -57,19 +57,8 @@ def provisional_result(database, job_id, clock):
 
 
 @pytest.fixture
-def job_id(database, series_id):
-    with database.writing() as tx:
-        return tx.create_job(
-            series_id,
-            analysis="csct-scoring",
-            input_version=1,
-            src_digest="d",
-            model_name="m",
-            model_version="1",
-            model_sha256="a",
-            config_digest="c",
-            provisional=True,
-        ).id
+def job_id(series_id, make_job):
+    return make_job(series_id, provisional=True)
 
 
 def test_a_series_is_looked_at_when_it_has_settled(sweep, queue, clock, series_id):
