@@ -60,7 +60,7 @@ class AgathaCelery(Celery):
 
 
 def make_celery(
-    config: PipelineConfig, make_context: Callable[[Celery], PipelineContext] | None = None
+    config: PipelineConfig, make_context: Callable[[AgathaCelery], PipelineContext] | None = None
 ) -> AgathaCelery:
     """Make the application.
 
@@ -83,7 +83,7 @@ def make_celery(
 class Publisher:
     """Puts rows on the queue."""
 
-    def __init__(self, app: Celery, config: PipelineConfig) -> None:
+    def __init__(self, app: AgathaCelery, config: PipelineConfig) -> None:
         self._app = app
         self._queues: dict[LeasedKind, QueueName] = {
             "series": "cpu",
@@ -185,7 +185,7 @@ def _celery_settings(config: PipelineConfig) -> dict[str, Any]:
 class _ContextPerProcess:
     """What the flows work with, made once in each process: connections and ONNX sessions do not survive a fork."""
 
-    def __init__(self, app: Celery, make_context: Callable[[Celery], PipelineContext]) -> None:
+    def __init__(self, app: AgathaCelery, make_context: Callable[[AgathaCelery], PipelineContext]) -> None:
         self._app = app
         self._make_context = make_context
         self._made: tuple[int, PipelineContext] | None = None
@@ -197,7 +197,7 @@ class _ContextPerProcess:
 
 
 def _add_task(
-    app: Celery, name: str, flow: Callable[[PipelineContext, int], str], contexts: _ContextPerProcess
+    app: AgathaCelery, name: str, flow: Callable[[PipelineContext, int], str], contexts: _ContextPerProcess
 ) -> None:
     """Register one task: the only way to make one.
 
@@ -234,7 +234,7 @@ def keep_own_logging() -> None:
     signals.setup_logging.connect(receiver, weak=False)
 
 
-def run_worker(app: Celery, *, queues: Sequence[QueueName], concurrency: int, hostname: str) -> int:
+def run_worker(app: AgathaCelery, *, queues: Sequence[QueueName], concurrency: int, hostname: str) -> int:
     """Take tasks until SIGTERM, finish those that run, and return the exit status.
 
     The pool is prefork: native code that decodes hostile data may crash or hang, and takes one child with it, which

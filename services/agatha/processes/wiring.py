@@ -9,10 +9,8 @@ import os
 import socket
 from collections.abc import Sequence
 
-from celery import Celery
-
 from agatha.infer import ModelRuntime
-from agatha.pipeline.app import Publisher, make_celery
+from agatha.pipeline.app import AgathaCelery, Publisher, make_celery
 from agatha.pipeline.context import PipelineConfig, PipelineContext, utc_now
 from agatha.processes.settings import Settings
 from agatha.store.database import Database
@@ -49,7 +47,7 @@ def make_publisher(settings: Settings) -> Publisher:
     return Publisher(make_celery(config), config)
 
 
-def make_context(settings: Settings, app: Celery) -> PipelineContext:
+def make_context(settings: Settings, app: AgathaCelery) -> PipelineContext:
     """Return what the flows work with; to be called in the process that runs them, after any fork."""
     config = pipeline_config(settings)
     database, files = open_store(settings)
