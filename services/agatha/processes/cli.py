@@ -114,7 +114,6 @@ def health(process: Annotated[str, typer.Argument(help="listener, worker, schedu
         "agatha analyze ./study --out ./results",
         "agatha analyze ./phantom --region heart --truth benchmarks/qrm_canon_inserts.json",
         "agatha analyze ./phantom --region=-12.5,40,103,15 --mass-factor 0.65 --json",
-        "agatha analyze ./qrm-phantom --inserts docs/how-to/qrm-cci-inserts.toml",
     )
 )
 def analyze(
@@ -131,14 +130,6 @@ def analyze(
     mass_factor: Annotated[
         float | None, typer.Option(help="Mass calibration in mg/(HU cm³) for --region, from a calibration insert.")
     ] = None,
-    inserts: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="Measure a phantom's inserts that this TOML file names, beside their truth.",
-        ),
-    ] = None,
     truth: Annotated[
         Path | None, typer.Option(help="With --region: JSON of known inserts to print beside (see benchmarks/).")
     ] = None,
@@ -146,13 +137,10 @@ def analyze(
 ) -> None:
     """Analyse a folder of DICOM without a server: each series is scored, or refused with its reason."""
     from agatha.processes.analyze_command import analyze_folder
-    from agatha.processes.insert_command import measure_inserts
     from agatha.processes.insert_truth import read_truth
     from agatha.processes.measure_command import measure_regions
 
     def run() -> int:
-        if inserts is not None:
-            return measure_inserts(path, inserts, as_json=as_json, console=Console())
         if region:
             known = None if truth is None else read_truth(truth)
             return measure_regions(
@@ -292,9 +280,9 @@ def db_check(as_json: AsJson = False) -> None:
     raise typer.Exit(_guarded(run))
 
 
-@app.command(hidden=True, epilog=example("agatha demo --seed 7"))
+@app.command(hidden=True, epilog=example("agatha demo --seed 700002"))
 def demo(
-    seed: Annotated[int, typer.Option(help="Which virtual patient.")] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="Which virtual patient.")] = 700002,
     data_dir: Annotated[Path, typer.Option(help="Emptied before the run.")] = Path(".demo"),
 ) -> None:
     """Start everything, send a virtual patient, wait, and print its scores beside the truth."""

@@ -55,14 +55,14 @@ def run_demo(seed: int, data_dir: Path, console: Console) -> int:
         if not is_up:
             console.print(f"[red]the service did not start[/red]; see {settings.data_path / 'log'}")
             return 1
+        console.print(what_listens(settings, str(settings.data_path / "log")))
         console.print("2/4 the service is up")
         has_score = _send_and_wait(settings, study, supervisor, stop, console)
-        console.print(what_listens(settings, str(settings.data_path / "log")))
     finally:
         with console.status("stopping"):
             has_drained = supervisor.stop()
     console.print("stopped cleanly" if has_drained else "[red]something had to be killed[/red]")
-    console.print(f"to look around: AGATHA_DATA_DIR={data_dir} make run, then http://127.0.0.1:8080/")
+    console.print(f"to look around: AGATHA_DATA_DIR={data_dir} make run, then open http://127.0.0.1:8080/")
     return 0 if has_score and has_drained else 1
 
 
@@ -105,10 +105,10 @@ def _send_and_wait(
     console.print(f"4/4 {result['analysis']}: result after {time.monotonic() - started:.1f} s")
     truth = json.loads(study.truth.read_text("utf-8"))["series"]["csct"]["calcium"]["agatston"]
     console.print(score_table(result, "predicted beside the truth", truth))
-    console.print(f"study page: {http_url(settings)}/studies/{study.study_instance_uid}")
-    console.print(f"result:     {http_url(settings)}/api/v1/studies/{study.study_instance_uid}/results")
     for output in result["outputs"]:
-        console.print(f"  wrote {output['kind']}: {', '.join(output['sop_instance_uids'])}")
+        console.print(f"wrote {output['kind']}: {', '.join(output['sop_instance_uids'])}", soft_wrap=True)
+    console.print(f"study page: {http_url(settings)}/studies/{study.study_instance_uid}", soft_wrap=True)
+    console.print(f"result: {http_url(settings)}/api/v1/studies/{study.study_instance_uid}/results", soft_wrap=True)
     return True
 
 
