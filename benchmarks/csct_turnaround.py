@@ -1,7 +1,7 @@
 """How long from the last C-STORE to the stored SR of a 48-slice calcium score, and how much memory that takes.
 
 Starts the all-in-one service on the embedded default in a temporary folder, sends virtual patients over real C-STORE
-and reads the stage times from the timeline. Run it on an otherwise idle machine: `python benchmarks/csct_turnaround.py`.
+and reads the stage times from the timeline. Run it on an idle machine: `python benchmarks/csct_turnaround.py`.
 
 The settle time (5 s without a new instance, by default) is part of the total: it is the price of not knowing when a
 sender is done. Memory is the peak resident set of each process (VmHWM), so it includes start and warm-up.

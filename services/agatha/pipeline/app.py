@@ -19,7 +19,7 @@ from celery.exceptions import Reject
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
-from agatha.pipeline import embedded_broker, tasks
+from agatha.pipeline import embedded_broker
 from agatha.pipeline.context import PipelineConfig, PipelineContext, QueueName
 from agatha.pipeline.limits import TaskLimits
 from agatha.store.errors import StoreError
@@ -29,11 +29,11 @@ _log = structlog.get_logger(__name__)
 
 QUEUE_NAMES: Final[tuple[QueueName, ...]] = ("cpu", "gpu")
 
-#: Kind of row → the task that works on it and the flow behind it.
-_FLOWS: Final[dict[LeasedKind, tuple[str, Callable[[PipelineContext, int], str]]]] = {
-    "series": ("agatha.assemble_series", tasks.assemble_series),
-    "jobs": ("agatha.analyze_job", tasks.analyze_job),
-    "deliveries": ("agatha.deliver_output", tasks.deliver_output),
+#: Kind of row → the task that works on it.
+TASK_NAMES: Final[dict[LeasedKind, str]] = {
+    "series": "agatha.assemble_series",
+    "jobs": "agatha.analyze_job",
+    "deliveries": "agatha.deliver_output",
 }
 
 #: A broker that does not answer must not hold up the sweep, s.
@@ -75,8 +75,8 @@ def make_celery(
     app.conf.update(_celery_settings(config))
     if make_context is not None:
         contexts = app.contexts = _ContextPerProcess(app, make_context)
-        for task_name, flow in _FLOWS.values():
-            _add_task(app, task_name, flow, contexts)
+        for kind, flow in _flows().items():
+            _add_task(app, TASK_NAMES[kind], flow, contexts)
     return app
 
 
@@ -102,7 +102,7 @@ class Publisher:
         queue = queue_name(self._queues[kind])
         for row_id in ids:
             try:
-                self._app.send_task(_FLOWS[kind][0], args=(row_id,), queue=queue, retry=False, ignore_result=True)
+                self._app.send_task(TASK_NAMES[kind], args=(row_id,), queue=queue, retry=False, ignore_result=True)
             except (OperationalError, OSError) as exc:
                 raise BrokerUnavailable(f"the broker took no task ({type(exc).__name__})") from exc
 
@@ -180,6 +180,13 @@ def _celery_settings(config: PipelineConfig) -> dict[str, Any]:
         "worker_proc_alive_timeout": 120.0,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
     }
+
+
+def _flows() -> dict[LeasedKind, Callable[[PipelineContext, int], str]]:
+    """The flows, imported by workers only: a scheduler would load onnxruntime and highdicom for nothing."""
+    from agatha.pipeline import tasks
+
+    return {"series": tasks.assemble_series, "jobs": tasks.analyze_job, "deliveries": tasks.deliver_output}
 
 
 class _ContextPerProcess:

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from agatha.deliver import Destination
-from agatha.infer import ModelRuntime
-from agatha.report import SrSopClass
 from agatha.store.database import Database
 from agatha.store.instance_files import InstanceFiles
 from agatha.store.records import LeasedKind
 from coronary.contract import Family
+
+if TYPE_CHECKING:  # the scheduler holds this configuration too, and neither runs a model nor writes a report
+    from agatha.infer import ModelRuntime
+    from agatha.report import SrSopClass
 
 QueueName = Literal["cpu", "gpu"]
 

@@ -15,7 +15,8 @@ from agatha.pipeline.app import BrokerUnavailable, Publisher
 from agatha.processes.life import providers_in_use, stop_on_signal
 from agatha.processes.observability import configure_logging
 from agatha.processes.settings import Settings
-from agatha.processes.wiring import make_publisher, open_store
+from agatha.processes.store_wiring import open_store
+from agatha.processes.wiring import make_publisher
 from agatha.serve import CheckResult, create_app, database_check, make_server, storage_check
 from coronary.registry import FAMILIES
 

@@ -10,7 +10,7 @@ import structlog
 from agatha.processes.life import BEAT_S, SignOfLife, stop_on_signal
 from agatha.processes.observability import configure_logging
 from agatha.processes.settings import Settings
-from agatha.processes.wiring import open_store, schema_problem
+from agatha.processes.store_wiring import open_store, schema_problem
 from agatha.receive import StorageScp
 
 _log = structlog.get_logger("agatha.processes.listener")

@@ -6,7 +6,8 @@ from agatha.pipeline.sweep import run_sweep
 from agatha.processes.life import SignOfLife, stop_on_signal
 from agatha.processes.observability import configure_logging
 from agatha.processes.settings import Settings
-from agatha.processes.wiring import make_publisher, open_store, pipeline_config
+from agatha.processes.store_wiring import open_store
+from agatha.processes.wiring import make_publisher, pipeline_config
 
 
 def run(settings: Settings) -> int:

@@ -19,7 +19,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agatha.deliver import Destination, InvalidDestination, parse_destination
 from agatha.receive.config import LOOPBACK, ReceiveConfig
-from agatha.report import SrSopClass
 
 PREFIX: Final = "AGATHA_"
 
@@ -27,6 +26,9 @@ PREFIX: Final = "AGATHA_"
 TEST_PREFIX: Final = "AGATHA_TEST_"
 
 GPU_PROVIDERS: Final = frozenset({"TensorrtExecutionProvider", "CUDAExecutionProvider"})
+
+#: Same as agatha.report.SrSopClass, which is not imported: every process reads settings, few write reports.
+SrSopClass = Literal["comprehensive-3d", "enhanced", "comprehensive"]
 
 #: A list is written with commas.
 Words = Annotated[tuple[str, ...], NoDecode]

@@ -9,22 +9,13 @@ import os
 import socket
 from collections.abc import Sequence
 
-from agatha.infer import ModelRuntime
 from agatha.pipeline.app import AgathaCelery, Publisher, make_celery
 from agatha.pipeline.context import PipelineConfig, PipelineContext, utc_now
 from agatha.processes.settings import Settings
-from agatha.store.database import Database
+from agatha.processes.store_wiring import open_store
 from agatha.store.errors import StoreError
-from agatha.store.instance_files import InstanceFiles, open_instance_files
-from agatha.store.migrate import current_revision, head_revision
 from agatha.store.records import LeasedKind
 from coronary.registry import FAMILIES
-
-
-def open_store(settings: Settings) -> tuple[Database, InstanceFiles]:
-    """Return database and instance files."""
-    settings.data_path.mkdir(parents=True, exist_ok=True)
-    return Database(settings.database), open_instance_files(settings.storage)
 
 
 def pipeline_config(settings: Settings) -> PipelineConfig:
@@ -49,6 +40,8 @@ def make_publisher(settings: Settings) -> Publisher:
 
 def make_context(settings: Settings, app: AgathaCelery) -> PipelineContext:
     """Return what the flows work with; to be called in the process that runs them, after any fork."""
+    from agatha.infer import ModelRuntime
+
     config = pipeline_config(settings)
     database, files = open_store(settings)
     publisher = Publisher(app, config)
@@ -71,15 +64,3 @@ def make_context(settings: Settings, app: AgathaCelery) -> PipelineContext:
         runtime=lambda: runtime,
         hint=hint,
     )
-
-
-def schema_problem(settings: Settings) -> str | None:
-    """Say what is wrong with the database's schema; None when it is right, or nobody can tell now."""
-    try:
-        current = current_revision(settings.database)
-    except StoreError:
-        return None
-    expected = head_revision()
-    if current == expected:
-        return None
-    return f"the database is at revision {current or 'none'}, expected {expected}: run `agatha db upgrade`"

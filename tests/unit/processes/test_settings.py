@@ -2,11 +2,15 @@
 
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from agatha.processes.settings import ConfigurationError, Settings, read_settings, unknown_variables
+from agatha import report
+from agatha.processes.settings import ConfigurationError, Settings, SrSopClass, read_settings, unknown_variables
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -122,6 +126,23 @@ def test_flags_come_before_the_environment(monkeypatch):
     monkeypatch.setenv("AGATHA_DICOM_PORT", "104")
     assert read_settings({"dicom_port": 11113}).dicom_port == 11113
     assert read_settings({"dicom_port": None}).dicom_port == 104
+
+
+def test_the_report_knows_the_same_sr_classes():
+    assert get_args(SrSopClass) == get_args(report.SrSopClass)
+
+
+@pytest.mark.parametrize(
+    ("process", "never_loaded"),
+    [
+        ("listener", ("celery", "onnxruntime", "highdicom", "agatha.pipeline", "agatha.assemble", "agatha.serve")),
+        ("scheduler", ("onnxruntime", "highdicom", "agatha.assemble", "agatha.serve")),
+    ],
+)
+def test_a_process_loads_only_what_it_needs(process, never_loaded):
+    code = f"import sys, agatha.processes.{process}; print(*(n for n in {never_loaded!r} if n in sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
 
 
 def documented_variables():

@@ -17,6 +17,9 @@ from torch.nn import functional
 from coronary.csct_scoring.preprocess import CROP_PIXELS, context_slices, stack_channels
 from coronary.csct_scoring.training.cases import NO_TARGET, TrainingCase
 
+#: Share of the slices without coronary calcium that show something like it where a vessel runs.
+LOOK_ALIKE_SHARE = 0.5
+
 
 class SliceSampler:
     """Draws (case, slice) pairs."""
@@ -26,6 +29,7 @@ class SliceSampler:
         self.rng = rng
         self.with_vessel: list[list[tuple[int, int]]] = [[], [], [], []]
         self.without: list[tuple[int, int]] = []
+        self.look_alikes: list[tuple[int, int]] = []
         for number, case in enumerate(cases):
             for z in range(case.target.shape[0]):
                 present = set(np.unique(case.target[z]).tolist()) & {1, 2, 3, 4}
@@ -33,17 +37,21 @@ class SliceSampler:
                     self.with_vessel[vessel - 1].append((number, z))
                 if not present:
                     self.without.append((number, z))
+                    # Bright but not coronary calcium, where a vessel runs: stents, the wall at the ostia.
+                    if ((case.target[z] == 0) & (case.territory[z] > 0)).any():
+                        self.look_alikes.append((number, z))
         draw = np.array([p if slices else 0.0 for p, slices in zip(vessel_draw, self.with_vessel, strict=True)])
         self.vessel_draw = draw / draw.sum()
 
     def draw(self, batch: int) -> list[tuple[int, int]]:
-        """Half of the batch with coronary calcium, half without."""
+        """Half of the batch with coronary calcium, half without; of these every other one with a look-alike."""
         pairs: list[tuple[int, int]] = []
         for position in range(batch):
             if position % 2 == 0:
                 slices = self.with_vessel[int(self.rng.choice(4, p=self.vessel_draw))]
             else:
-                slices = self.without
+                wants_look_alike = self.look_alikes and self.rng.random() < LOOK_ALIKE_SHARE
+                slices = self.look_alikes if wants_look_alike else self.without
             pairs.append(slices[int(self.rng.integers(len(slices)))])
         return pairs
 
