@@ -50,11 +50,11 @@ def peers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @dataclass
 class Archive:
-    """A C-STORE SCP that takes everything we write; `answer` is the status of the next ones."""
+    """A C-STORE SCP that takes everything we write; `answers` holds the next statuses per Study Instance UID."""
 
     port: int
     received: list[tuple[str, str]] = field(default_factory=list)
-    answers: list[int] = field(default_factory=list)
+    answers: dict[str, list[int]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -63,7 +63,8 @@ class Archive:
 
     def handle_store(self, event: evt.Event) -> int:
         with self.lock:
-            status = self.answers.pop(0) if self.answers else 0x0000
+            planned = self.answers.get(str(event.dataset.StudyInstanceUID))
+            status = planned.pop(0) if planned else 0x0000
             if status == 0x0000:
                 self.received.append((str(event.request.AffectedSOPInstanceUID), str(event.dataset.Modality)))
             return status

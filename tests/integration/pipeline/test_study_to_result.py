@@ -160,8 +160,8 @@ def test_a_task_that_is_delivered_many_times_makes_one_result(running, study):
 
 
 def test_a_busy_archive_is_tried_again(running, archive, study):
-    archive.answers = [0xA700]
     study_uid, paths = study()
+    archive.answers[study_uid] = [0xA700]
     running.send(paths)
     result = running.wait_for_results(study_uid)[0]
     running.wait_for(lambda: _uids(result) <= {uid for uid, _ in archive.received}, "delivery at the second attempt")
@@ -169,8 +169,8 @@ def test_a_busy_archive_is_tried_again(running, archive, study):
 
 
 def test_an_archive_that_refuses_an_object_ends_in_a_dead_letter(running, archive, study):
-    archive.answers = [0xC000]
     study_uid, paths = study()
+    archive.answers[study_uid] = [0xC000]
     running.send(paths)
     running.wait_for_results(study_uid)
     running.wait_for(

@@ -13,8 +13,11 @@ from peers.dcmtk import PROPOSE, echoscu, start_storescu, storescp, storescu
 def syntax_files() -> list[Path]:
     """Return one real scan per transfer syntax that storescu can propose."""
     files = {str(dcmread(path, stop_before_pixels=True).file_meta.TransferSyntaxUID): path for path in CANDIDATES}
-    return [path for syntax, path in files.items() if syntax in PROPOSE]
+    return [path for syntax, path in files.items() if syntax in PROPOSE and syntax != UNDECODABLE]
 
+
+#: JPEG extended: no installed decoder takes its 12-bit form, so it is not offered to a sender.
+UNDECODABLE = "1.2.840.10008.1.2.4.51"
 
 CANDIDATES = [path for path in real_files("odd_transfer_syntaxes_ct") if path.name.startswith("CTImage.dcm_")]
 
@@ -33,6 +36,15 @@ def test_storescu_sends_every_transfer_syntax(start_listener: StartListener, pat
     (row,) = listener.instances(ds.SeriesInstanceUID)
     assert row.transfer_syntax_uid == dcmread(witness).file_meta.TransferSyntaxUID == syntax
     assert listener.data_set(row.storage_key) == data_set_of(witness.read_bytes())
+
+
+def test_scan_that_could_not_be_decoded_is_not_taken(listener: Listener) -> None:
+    paths = [path for path in CANDIDATES if path.stem.endswith(UNDECODABLE)]
+    if not paths:
+        pytest.skip("the real scans are not here")
+    sent = storescu(listener.port, paths, *PROPOSE[UNDECODABLE])
+    assert sent.returncode != 0
+    assert listener.instances(dcmread(paths[0], stop_before_pixels=True).SeriesInstanceUID) == []
 
 
 def test_storescu_sends_a_series_in_parallel_and_twice(listener: Listener) -> None:
