@@ -41,10 +41,8 @@ class Distractor:
     deposit: Deposit
 
 
-def draw_distractors(
-    heart: HeartModel, tree: CoronaryTree, seed: int, sternum_front: Points, wanted: bool | None
-) -> tuple[Distractor, ...]:
-    """Draw the distractors: by prevalence (``None``), at least one (``True``) or none (``False``)."""
+def draw_kinds(seed: int, wanted: bool | None = None) -> tuple[str, ...]:
+    """Draw which kinds a patient has, without building the patient: cheap enough to search seeds for a kind."""
     if wanted is False:
         return ()
     rng = stream(seed, "distractors")
@@ -52,9 +50,16 @@ def draw_distractors(
     if wanted and not kinds:
         share = np.array(list(PREVALENCE.values()))
         kinds = [str(rng.choice(list(PREVALENCE), p=share / share.sum()))]
+    return tuple(kinds)
+
+
+def draw_distractors(
+    heart: HeartModel, tree: CoronaryTree, seed: int, sternum_front: Points, wanted: bool | None
+) -> tuple[Distractor, ...]:
+    """Draw the distractors: by prevalence (``None``), at least one (``True``) or none (``False``)."""
     makers = _Makers(heart, tree, sternum_front)
     found: list[Distractor] = []
-    for kind in kinds:
+    for kind in draw_kinds(seed, wanted):
         own = stream(seed, f"distractor {kind}")
         deposits = getattr(makers, kind)(own)
         found += [Distractor(kind, d.mean_position(), d) for d in deposits]

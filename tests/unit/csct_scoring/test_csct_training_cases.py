@@ -13,6 +13,7 @@ from coronary.csct_scoring.training.cases import (
     build_target,
     build_territory,
     training_patient,
+    training_seeds,
 )
 from coronary.ct_volume import CtVolume
 
@@ -81,3 +82,14 @@ def test_every_fourth_training_patient_has_look_alikes_instead_of_calcium():
     assert training_patient(8).lesions == ()
     assert training_patient(8).distractors
     assert training_patient(9).lesions
+
+
+def test_look_alike_seeds_add_only_patients_with_one_of_the_kinds():
+    recipe = {"train_seeds": [1, 10], "look_alike_seeds": [10001, 10100], "look_alike_kinds": ["stent"]}
+    seeds = training_seeds(recipe)
+    assert seeds[:10] == list(range(1, 11))
+    added = seeds[10:]
+    assert 0 < len(added) < 30
+    for seed in added[:2]:
+        assert "stent" in {distractor.kind for distractor in training_patient(seed).distractors}
+    assert training_seeds({**recipe, "look_alike_seeds": []}) == list(range(1, 11))

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import tomllib
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +23,14 @@ from scipy import ndimage
 from coronary.calcium import AGATSTON_THRESHOLD_HU, Vessel
 from coronary.csct_scoring.preprocess import CROP_PIXELS, PIXEL_MM, PreparedVolume, prepare
 from coronary.ct_volume import CtVolume
-from coronary.virtual_patient import VirtualPatient, VirtualScan, draw_acquisition, draw_patient, render
+from coronary.virtual_patient import (
+    VirtualPatient,
+    VirtualScan,
+    draw_acquisition,
+    draw_kinds,
+    draw_patient,
+    render,
+)
 
 #: Target value of a pixel whose answer does not matter.
 NO_TARGET = 255
@@ -106,6 +116,23 @@ def training_patient(seed: int) -> VirtualPatient:
     return draw_patient(seed, calcium="present")
 
 
+def training_seeds(patients: Mapping[str, Any]) -> list[int]:
+    """Seeds of the recipe's training patients: a range, and from a second one those with certain look-alikes.
+
+    Parameters
+    ----------
+    patients
+        The table ``[patients]`` of ``config.toml``.
+    """
+    first, last = patients["train_seeds"]
+    seeds = list(range(first, last + 1))
+    if patients["look_alike_seeds"]:
+        first, last = patients["look_alike_seeds"]
+        wanted = set(patients["look_alike_kinds"])
+        seeds += [seed for seed in range(first, last + 1) if wanted & set(draw_kinds(seed))]
+    return seeds
+
+
 def build_case(seed: int, margin_pixels: int) -> TrainingCase:
     """Render the virtual patient of `seed` and prepare it."""
     scan = render(training_patient(seed), draw_acquisition(seed, "csct"))
@@ -128,7 +155,7 @@ def _write_case(seed: int, margin_pixels: int, folder: Path) -> int:
     return seed
 
 
-def write_cases(seeds: range, margin_pixels: int, folder: Path, workers: int) -> None:
+def write_cases(seeds: Sequence[int], margin_pixels: int, folder: Path, workers: int) -> None:
     """Write the cases of `seeds` into `folder`; those already there are kept, so an interrupted run goes on."""
     folder.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(workers) as pool, Progress() as progress:
@@ -139,15 +166,14 @@ def write_cases(seeds: range, margin_pixels: int, folder: Path, workers: int) ->
 
 
 def main() -> None:
-    """Write training cases: ``python -m coronary.csct_scoring.training.cases --first 1 --last 240 --out cases``."""
+    """Write training cases: ``python -m coronary.csct_scoring.training.cases --out cases``."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--first", type=int, required=True)
-    parser.add_argument("--last", type=int, required=True)
-    parser.add_argument("--margin-pixels", type=int, default=24)
+    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.toml"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
-    write_cases(range(arguments.first, arguments.last + 1), arguments.margin_pixels, arguments.out, arguments.workers)
+    patients = tomllib.loads(arguments.config.read_text())["patients"]
+    write_cases(training_seeds(patients), patients["margin_pixels"], arguments.out, arguments.workers)
 
 
 if __name__ == "__main__":

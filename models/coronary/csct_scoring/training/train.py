@@ -24,7 +24,7 @@ from coronary.contract import AcquisitionFacts
 from coronary.csct_scoring.predict import predict
 from coronary.csct_scoring.preprocess import CHANNELS
 from coronary.csct_scoring.training.batches import BatchMaker, SliceSampler, focal_loss
-from coronary.csct_scoring.training.cases import TrainingCase, training_patient
+from coronary.csct_scoring.training.cases import TrainingCase, training_patient, training_seeds
 from coronary.csct_scoring.training.network import CalciumProbabilities, UNetPlusPlus
 from coronary.ct_volume import CtVolume
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
@@ -81,12 +81,8 @@ def _in_one_line(values: VesselValues) -> str:
 def train(config: Mapping[str, Any], cases_folder: Path, out: Path, minutes: float, threads: int) -> None:
     """Train until the configured steps are done or `minutes` have passed; state and best weights go to `out`."""
     torch.set_num_threads(threads)
-    first, last = config["patients"]["train_seeds"]
-    cases = [
-        TrainingCase.load(path)
-        for path in (cases_folder / f"{seed}.npz" for seed in range(first, last + 1))
-        if path.exists()
-    ]
+    paths = [cases_folder / f"{seed}.npz" for seed in training_seeds(config["patients"])]
+    cases = [TrainingCase.load(path) for path in paths if path.exists()]
     print(f"{len(cases)} training patients")
     optimisation = config["optimisation"]
     torch.manual_seed(1)
