@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def warm_cosine(step: int, *, warm_up: int, total: int, floor: float = 0.02) -> float:
@@ -34,3 +36,17 @@ class WeightAverage:
                 self.average[name].mul_(decay).add_(tensor.detach(), alpha=1 - decay)
             else:
                 self.average[name].copy_(tensor)
+
+
+def write_weights(path: Path, state: dict[str, Tensor]) -> None:
+    """Write a network's weights as fp16, to go on from in a later training."""
+    arrays = {name: tensor.numpy() for name, tensor in state.items()}
+    halved = {name: a.astype(np.float16) if a.dtype == np.float32 else a for name, a in arrays.items()}
+    np.savez_compressed(path, **halved)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read weights written by `write_weights`, as fp32."""
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    return {name: torch.from_numpy(a.astype(np.float32) if a.dtype == np.float16 else a) for name, a in arrays.items()}

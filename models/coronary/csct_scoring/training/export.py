@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from coronary.csct_scoring.preprocess import CHANNELS, CROP_PIXELS
 from coronary.csct_scoring.training.network import CalciumProbabilities, UNetPlusPlus
 from coronary.training_kit.checkpoints import load_checkpoint
+from coronary.training_kit.weights import write_weights
 
 #: ONNX operator set of the exported graph.
 OPSET = 18
@@ -46,7 +47,10 @@ def halve_weights(model: onnx.ModelProto) -> None:
 
 
 def export(checkpoint: Path, width: int, out: Path) -> str:
-    """Write the network of `checkpoint` to `out`; returns the SHA-256 of the file."""
+    """Write the network of `checkpoint` to `out`; returns the SHA-256 of the file.
+
+    Its weights also go to ``weights.npz`` beside this module, from which a later training can go on.
+    """
     state = load_checkpoint(checkpoint)
     if state is None:
         raise FileNotFoundError(f"no checkpoint at {checkpoint}")
@@ -70,6 +74,7 @@ def export(checkpoint: Path, width: int, out: Path) -> str:
     onnx.checker.check_model(model)
     data = model.SerializeToString()
     out.write_bytes(data)
+    write_weights(Path(__file__).with_name("weights.npz"), state["network"])
     return hashlib.sha256(data).hexdigest()
 
 

@@ -28,7 +28,7 @@ from coronary.csct_scoring.training.cases import TrainingCase, training_patient,
 from coronary.csct_scoring.training.network import CalciumProbabilities, UNetPlusPlus
 from coronary.ct_volume import CtVolume
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
-from coronary.training_kit.weights import WeightAverage, warm_cosine
+from coronary.training_kit.weights import WeightAverage, read_weights, warm_cosine
 from coronary.virtual_patient import VirtualScan, draw_acquisition, render
 
 #: Steps between two checkpoints, and between two validations.
@@ -78,8 +78,16 @@ def _in_one_line(values: VesselValues) -> str:
     return "  ".join(f"{name} {value:7.1f}" for name, value in values.as_dict().items())
 
 
-def train(config: Mapping[str, Any], cases_folder: Path, out: Path, minutes: float, threads: int) -> None:
-    """Train until the configured steps are done or `minutes` have passed; state and best weights go to `out`."""
+def train(
+    config: Mapping[str, Any], cases_folder: Path, out: Path, minutes: float, threads: int, start: Path | None
+) -> None:
+    """Train until the configured steps are done or `minutes` have passed; state and best weights go to `out`.
+
+    Parameters
+    ----------
+    start
+        Weights to begin with (written by ``export``); None begins from nothing.
+    """
     torch.set_num_threads(threads)
     paths = [cases_folder / f"{seed}.npz" for seed in training_seeds(config["patients"])]
     cases = [TrainingCase.load(path) for path in paths if path.exists()]
@@ -89,6 +97,8 @@ def train(config: Mapping[str, Any], cases_folder: Path, out: Path, minutes: flo
     network = UNetPlusPlus(CHANNELS, config["network"]["width"]).to(memory_format=torch.channels_last)
     with torch.no_grad():
         network.calcium_head.bias[0] = 2.0  # most calcium-like pixels are bone
+    if start is not None:
+        network.load_state_dict(read_weights(start))
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=optimisation["learning_rate"], weight_decay=optimisation["weight_decay"]
     )
@@ -171,11 +181,12 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.toml"))
     parser.add_argument("--cases", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="weights to begin with, e.g. weights.npz beside this file")
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     config = tomllib.loads(arguments.config.read_text())
-    train(config, arguments.cases, arguments.out, arguments.minutes, arguments.threads)
+    train(config, arguments.cases, arguments.out, arguments.minutes, arguments.threads, arguments.start)
 
 
 if __name__ == "__main__":
