@@ -37,6 +37,15 @@ def stop_on_signal() -> threading.Event:
     return stop
 
 
+def exit_on_sigterm() -> None:
+    """End with status 0 on SIGTERM, for the time of a start in which nothing is running that must be finished."""
+
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, handle)
+
+
 def stop_with_parent() -> None:
     """Send this process SIGTERM when its standard input ends: the parent holds the other end while it lives."""
 

@@ -13,7 +13,7 @@ import structlog
 from agatha.infer import ModelUnusable
 from agatha.pipeline.app import keep_own_logging, make_celery, on_worker_process_start, run_worker
 from agatha.pipeline.context import PipelineContext, QueueName
-from agatha.processes.life import SignOfLife, note_provider
+from agatha.processes.life import SignOfLife, exit_on_sigterm, note_provider
 from agatha.processes.observability import configure_logging
 from agatha.processes.settings import Settings
 from agatha.processes.wiring import make_context, pipeline_config
@@ -23,6 +23,7 @@ _log = structlog.get_logger("agatha.processes.worker")
 
 def run(settings: Settings) -> int:
     """Work until SIGTERM; return the exit status."""
+    exit_on_sigterm()  # until Celery's own handler takes over, which lets running tasks finish
     configure_logging("worker", settings.log_level)
     keep_own_logging()
     # Child processes share the machine: numpy's and onnxruntime's threads together stay within the configured number.
