@@ -33,6 +33,11 @@ class CohortMember:
     calcium: Literal["none", "present"]
     distractors: bool | None
 
+    @property
+    def case_id(self) -> str:
+        """Name of the case in logs and reports."""
+        return f"{self.variant}-{self.seed}"
+
 
 def cohort(first_seed: int, last_seed: int, variant: Variant) -> tuple[CohortMember, ...]:
     """Members with consecutive seeds: odd positions with coronary calcium, even ones without."""
@@ -67,7 +72,7 @@ def run_case(member: CohortMember, family: Family, session: ModelSession) -> Cas
     refusal = family.check_eligibility(facts, volume)
     findings = None if refusal else family.predict(session, volume, facts, lambda _: None)
     return CaseRecord(
-        case_id=f"{member.variant}-{member.seed}",
+        case_id=member.case_id,
         true=truth.agatston,
         predicted=findings.score.agatston if findings else None,
         refusal=refusal.code if refusal else "",

@@ -58,7 +58,7 @@ def evaluate_virtual_patients(
     out.mkdir(parents=True, exist_ok=True)
     log = out / f"cases-{variant}.jsonl"
     done = {row["case_id"]: row for row in _lines(log) if row["model_sha256"] == model}
-    missing = [member for member in members if _case_id(member) not in done]
+    missing = [member for member in members if member.case_id not in done]
     columns = (TextColumn("virtual patients"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress, log.open("a") as file:
         bar = progress.add_task("", total=len(members), completed=len(members) - len(missing))
@@ -69,7 +69,7 @@ def evaluate_virtual_patients(
                 file.flush()
                 done[row["case_id"]] = row
                 progress.advance(bar)
-    cases = [_case(done[_case_id(member)]) for member in members]
+    cases = [_case(done[member.case_id]) for member in members]
     name = f"virtual patients, {variant} generator, n = {len(cases)}, seeds {first_seed}-{last_seed}"
     return _report(cases, name, out, f"{analysis}-{variant}", STRATA, as_json=as_json, console=console)
 
@@ -152,10 +152,6 @@ def _run_member(member: CohortMember, analysis: str) -> dict[str, Any]:
         "is_flagged": case.is_flagged,
         "covariates": dict(case.covariates),
     }
-
-
-def _case_id(member: CohortMember) -> str:
-    return f"{member.variant}-{member.seed}"
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
