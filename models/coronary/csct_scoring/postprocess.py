@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from coronary.calcium import AGATSTON_THRESHOLD_HU, CalciumScore
 from coronary.contract import AcquisitionFacts, QualityNote
@@ -15,8 +16,14 @@ from coronary.imaging.resampling import CropGrid
 #: Slice thickness of the reference protocol, mm (Agatston 1990, scaled to 3 mm by convention).
 REFERENCE_THICKNESS_MM = 3.0
 
+#: Candidates with at least this probability of being coronary calcium are scored.
+DECISION_PROBABILITY = 0.5
+
 #: Candidates with at least this probability of being coronary calcium are counted when doubt is measured.
 DOUBT_PROBABILITY = 0.2
+
+#: Calcium-like pixels this close to one another (standard deviation, mm) are likely parts of the same thing.
+NEIGHBOURHOOD_MM = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,19 +44,40 @@ class CalciumCandidates:
     index_zyx: tuple[NDArray[np.intp], ...]
     probability: NDArray[np.float32]
 
-    def most_likely(self) -> NDArray[np.uint8]:
-        """Vessel label of every voxel; 0 where "none" is the most likely class (argmax, Hong 2022, section 2.4)."""
-        return self._volume(self.probability.argmax(axis=1))
-
     def at_least(self, coronary_probability: float) -> NDArray[np.uint8]:
         """Label of the likeliest vessel wherever the four vessels together reach `coronary_probability`."""
         vessel = self.probability[:, 1:].argmax(axis=1) + 1
-        return self._volume(np.where(1 - self.probability[:, 0] >= coronary_probability, vessel, 0))
-
-    def _volume(self, labels: NDArray[np.intp]) -> NDArray[np.uint8]:
         volume = np.zeros(self.shape, np.uint8)
-        volume[self.index_zyx] = labels
+        volume[self.index_zyx] = np.where(1 - self.probability[:, 0] >= coronary_probability, vessel, 0)
         return volume
+
+
+def agree_with_neighbours(
+    probability: NDArray[np.float32], is_calcium_like: NDArray[np.bool_], spacing_zyx_mm: tuple[float, float, float]
+) -> NDArray[np.float32]:
+    """Let calcium-like pixels share their neighbours' answer to "coronary or not"; the vessel stays their own.
+
+    A plaque or a look-alike covers many pixels, and what tells them apart is not seen equally well from each. The
+    coronary probability becomes its mean over the calcium-like pixels around, weighted with a Gaussian of
+    NEIGHBOURHOOD_MM (normalised convolution).
+
+    Parameters
+    ----------
+    probability
+        Shape (slices, 5, size, size): none, LM, LAD, LCX, RCA.
+    is_calcium_like
+        Shape (slices, size, size).
+    spacing_zyx_mm
+        Of the network's grid.
+    """
+    sigma = [NEIGHBOURHOOD_MM / mm for mm in spacing_zyx_mm]
+    weight = is_calcium_like.astype(np.float32)
+    coronary = 1 - probability[:, 0]
+    around = ndimage.gaussian_filter(weight, sigma, truncate=2.5)
+    shared = ndimage.gaussian_filter(weight * coronary, sigma, truncate=2.5) / np.maximum(around, 1e-6)
+    shared = np.where(around > 1e-6, np.clip(shared, 0, 1), coronary)
+    share_of_vessel = probability[:, 1:] / np.maximum(coronary, 1e-6)[:, None]
+    return np.concatenate([1 - shared[:, None], shared[:, None] * share_of_vessel], axis=1)
 
 
 def find_candidates(

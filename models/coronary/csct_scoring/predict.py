@@ -17,8 +17,15 @@ from coronary.calcium import (
     score_calcium,
 )
 from coronary.contract import AcquisitionFacts, CalciumFindings, ModelSession, ProgressCallback
-from coronary.csct_scoring.postprocess import DOUBT_PROBABILITY, doubt_notes, find_candidates, quality_notes
-from coronary.csct_scoring.preprocess import CROP_PIXELS, PreparedVolume, network_input, prepare
+from coronary.csct_scoring.postprocess import (
+    DECISION_PROBABILITY,
+    DOUBT_PROBABILITY,
+    agree_with_neighbours,
+    doubt_notes,
+    find_candidates,
+    quality_notes,
+)
+from coronary.csct_scoring.preprocess import CROP_PIXELS, PIXEL_MM, PreparedVolume, network_input, prepare
 from coronary.ct_volume import CtVolume
 
 #: Slices per run of the network: enough to keep two cores busy, small in memory (about 60 MB a slice at full width).
@@ -62,8 +69,11 @@ def predict(
     """
     prepared = prepare(volume)
     probability = class_probabilities(session, prepared, on_progress)
+    probability = agree_with_neighbours(
+        probability, prepared.peak_hu >= AGATSTON_THRESHOLD_HU, (prepared.slice_spacing_mm, PIXEL_MM, PIXEL_MM)
+    )
     candidates = find_candidates(volume.voxels_hu, prepared.grid, probability)
-    labels = candidates.most_likely()
+    labels = candidates.at_least(DECISION_PROBABILITY)
     calibration = mass_calibration(facts)
     score, generous = (
         score_calcium(volume.voxels_hu, each, volume.spacing_zyx_mm, volume.affine_lps, mass_calibration=calibration)

@@ -23,7 +23,7 @@ PIXEL_MM = 0.8
 CROP_PIXELS = 192
 
 #: Neighbouring slices shown to the network, mm from the slice itself along the normal.
-CONTEXT_OFFSETS_MM = (-6.0, -3.0, 0.0, 3.0, 6.0)
+CONTEXT_OFFSETS_MM = (-12.0, -6.0, -3.0, 0.0, 3.0, 6.0, 12.0)
 
 #: Channels: the context slices, the ≥ 130 HU mask, the peak attenuation of calcium-like pixels.
 CHANNELS = len(CONTEXT_OFFSETS_MM) + 2

@@ -5,7 +5,6 @@ Decides the public names of the generator. Arrays in memory only: no files, no D
 
 from coronary.virtual_patient.acquisition import Acquisition, draw_acquisition
 from coronary.virtual_patient.coronary_tree import VESSEL_LABELS
-from coronary.virtual_patient.distractors import draw_kinds
 from coronary.virtual_patient.patient import GENERATOR_VERSION, VirtualPatient, draw_patient
 from coronary.virtual_patient.render import VirtualScan, render
 
@@ -16,7 +15,6 @@ __all__ = [
     "VirtualPatient",
     "VirtualScan",
     "draw_acquisition",
-    "draw_kinds",
     "draw_patient",
     "render",
 ]

@@ -163,7 +163,8 @@ def string_along(
     remaining, position, theta = volume, start_mm, theta_rad
     rows: list[tuple[Points, Points, Points, float]] = []
     room = course.length_mm() - 0.5
-    while remaining > 0 and len(rows) < 60 and position < room:
+    # On a course that ends before its start is reached, one blob still stands for the deposit.
+    while remaining > 0 and len(rows) < 60 and (position < room or not rows):
         along = rng.uniform(*style.along_mm) * max(shrink, 0.45)
         a, b = radial * rng.uniform(0.7, 1.3), around * rng.uniform(0.7, 1.3)
         place, frame, radius = course.frame_at(position)

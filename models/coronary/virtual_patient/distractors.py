@@ -4,6 +4,7 @@ Calcified ones use the same shape function and concentrations as plaque, so that
 Prevalences after PMC7899264 (valves), PMC3568504 (mitral annulus) and general experience for the rest.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -41,10 +42,18 @@ class Distractor:
     deposit: Deposit
 
 
-def draw_kinds(seed: int, wanted: bool | None = None) -> tuple[str, ...]:
-    """Draw which kinds a patient has, without building the patient: cheap enough to search seeds for a kind."""
+#: ``None`` by prevalence, ``True`` at least one, ``False`` none; or the kinds themselves, in any order.
+DistractorChoice = bool | Collection[str] | None
+
+
+def draw_kinds(seed: int, wanted: DistractorChoice = None) -> tuple[str, ...]:
+    """Draw which kinds a patient has."""
     if wanted is False:
         return ()
+    if wanted is not None and wanted is not True:
+        if unknown := set(wanted) - PREVALENCE.keys():
+            raise ValueError(f"no such distractor: {', '.join(sorted(unknown))}")
+        return tuple(kind for kind in PREVALENCE if kind in wanted)
     rng = stream(seed, "distractors")
     kinds = [kind for kind, share in PREVALENCE.items() if rng.uniform() < share]
     if wanted and not kinds:
@@ -54,9 +63,9 @@ def draw_kinds(seed: int, wanted: bool | None = None) -> tuple[str, ...]:
 
 
 def draw_distractors(
-    heart: HeartModel, tree: CoronaryTree, seed: int, sternum_front: Points, wanted: bool | None
+    heart: HeartModel, tree: CoronaryTree, seed: int, sternum_front: Points, wanted: DistractorChoice
 ) -> tuple[Distractor, ...]:
-    """Draw the distractors: by prevalence (``None``), at least one (``True``) or none (``False``)."""
+    """Draw the distractors of a patient; what `wanted` means is said at DistractorChoice."""
     makers = _Makers(heart, tree, sternum_front)
     found: list[Distractor] = []
     for kind in draw_kinds(seed, wanted):

@@ -11,7 +11,7 @@ import numpy as np
 from coronary.virtual_patient.calcium import CalciumChoice, Lesion, draw_calcium
 from coronary.virtual_patient.coronary_tree import CoronaryTree, build_coronary_tree
 from coronary.virtual_patient.deposits import PlaqueStyle
-from coronary.virtual_patient.distractors import Distractor, draw_distractors
+from coronary.virtual_patient.distractors import Distractor, DistractorChoice, draw_distractors
 from coronary.virtual_patient.heart_external import build_external_heart
 from coronary.virtual_patient.heart_model import HeartModel
 from coronary.virtual_patient.heart_standard import build_standard_heart
@@ -67,7 +67,7 @@ def draw_patient(
     *,
     variant: Variant = "standard",
     calcium: CalciumChoice = "any",
-    distractors: bool | None = None,
+    distractors: DistractorChoice = None,
 ) -> VirtualPatient:
     """Draw the virtual patient of one seed.
 
@@ -80,7 +80,8 @@ def draw_patient(
     calcium
         ``any``: half of the patients have none; ``none`` and ``present`` force it. Anatomy does not change with it.
     distractors
-        ``None`` draws dense non-coronary things by prevalence, ``True`` forces at least one, ``False`` none.
+        ``None`` draws dense non-coronary things by prevalence, ``True`` forces at least one, ``False`` none; a
+        collection of kinds (keys of ``distractors.PREVALENCE``) forces exactly these.
     """
     rng = stream(seed, "person")
     female = bool(rng.uniform() < 0.45)

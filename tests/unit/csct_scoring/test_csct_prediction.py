@@ -81,9 +81,9 @@ def test_progress_ends_at_one(volume):
 
 
 def test_context_is_taken_in_millimetres_and_repeated_at_the_ends():
-    assert context_slices(5, 20, 3.0) == (3, 4, 5, 6, 7)
-    assert context_slices(5, 20, 1.5) == (1, 3, 5, 7, 9)
-    assert context_slices(0, 20, 3.0) == (0, 0, 0, 1, 2)
+    assert context_slices(5, 20, 3.0) == (1, 3, 4, 5, 6, 7, 9)
+    assert context_slices(9, 20, 1.5) == (1, 5, 7, 9, 11, 13, 17)
+    assert context_slices(0, 20, 3.0) == (0, 0, 0, 0, 1, 2, 4)
 
 
 def test_a_single_calcium_pixel_survives_the_coarser_grid(volume):
@@ -94,7 +94,7 @@ def test_a_single_calcium_pixel_survives_the_coarser_grid(volume):
 
 
 def test_channels_are_scaled_to_the_unit_range():
-    channels = stack_channels(np.full((5, 4, 4), -3000, np.float32), np.full((4, 4), 3000, np.float32))
+    channels = stack_channels(np.full((CHANNELS - 2, 4, 4), -3000, np.float32), np.full((4, 4), 3000, np.float32))
     assert channels.shape == (CHANNELS, 4, 4)
     assert channels[:-2].max() == -1
     assert channels[-1].max() == 1

@@ -10,11 +10,12 @@ from coronary.csct_scoring.training.cases import (
     NO_TARGET,
     TERRITORY_MM,
     TrainingCase,
+    build_look_alike,
     build_target,
     build_territory,
     training_patient,
-    training_seeds,
 )
+from coronary.csct_scoring.training.places import PlaceSampler
 from coronary.ct_volume import CtVolume
 
 
@@ -32,7 +33,9 @@ def scan():
         voxels_hu=voxels,
         vessel_labels=labels,
         affine_lps=affine,
-        patient=SimpleNamespace(tree=SimpleNamespace(branches=[SimpleNamespace(points=line, vessel="LAD")])),
+        patient=SimpleNamespace(
+            tree=SimpleNamespace(branches=[SimpleNamespace(points=line, vessel="LAD")]), distractors=[]
+        ),
         acquisition=SimpleNamespace(to_scan=lambda points: points),
     )
 
@@ -66,30 +69,63 @@ def test_territory_follows_the_vessel_also_without_calcium(scan, prepared):
     assert set(np.unique(territory)) == {0, 2}
 
 
-def test_case_is_written_and_read_back(tmp_path, scan, prepared):
-    case = TrainingCase(
-        7, 3.0, prepared.hu, prepared.peak_hu, build_target(scan, prepared), build_territory(scan, prepared)
+def test_look_alikes_are_the_calcium_like_pixels_near_their_blobs(scan, prepared):
+    scan.patient.distractors = [_node_at((24.8, 24.8, 15.0)), _node_at((40.8, 40.8, 9.0))]
+    target = build_target(scan, prepared)
+    look_alike = build_look_alike(scan, prepared, target, ["stent", "node"])
+    assert set(np.unique(look_alike)) == {0, 2}
+    np.testing.assert_array_equal(look_alike == 2, target == 0)
+
+
+def _node_at(centre_lps_mm):
+    return SimpleNamespace(kind="node", deposit=SimpleNamespace(centres=np.array([centre_lps_mm], np.float32)))
+
+
+@pytest.fixture
+def case(scan, prepared):
+    scan.patient.distractors = [_node_at((24.8, 24.8, 15.0))]
+    target = build_target(scan, prepared)
+    return TrainingCase(
+        seed=7,
+        slice_spacing_mm=3.0,
+        hu=prepared.hu,
+        peak_hu=prepared.peak_hu,
+        target=target,
+        territory=build_territory(scan, prepared),
+        look_alike=build_look_alike(scan, prepared, target, ["node"]),
     )
+
+
+def test_case_is_written_and_read_back(tmp_path, case):
     case.save(tmp_path / "7.npz")
     read = TrainingCase.load(tmp_path / "7.npz")
     assert (read.seed, read.slice_spacing_mm) == (7, 3.0)
-    for name in ("hu", "peak_hu", "target", "territory"):
+    for name in ("hu", "peak_hu", "target", "territory", "look_alike"):
         np.testing.assert_array_equal(getattr(read, name), getattr(case, name))
     assert [path.name for path in tmp_path.iterdir()] == ["7.npz"]
 
 
-def test_every_fourth_training_patient_has_look_alikes_instead_of_calcium():
-    assert training_patient(8).lesions == ()
-    assert training_patient(8).distractors
-    assert training_patient(9).lesions
+def test_every_other_place_is_at_coronary_calcium(case):
+    sampling = {"vessel_draw": [0.25] * 4, "look_alike_share": 1.0, "kind_draw": {"stent": 5.0}}
+    sampler = PlaceSampler([case], sampling, ["node", "stent"], np.random.default_rng(0))
+    places = sampler.draw(40)
+    for number, z, row, column in places[::2]:
+        assert case.target[z, row, column] == 2
+        assert number == 0
+    for _, z, row, column in places[1::2]:
+        assert case.look_alike[z, row, column] == 1
+    assert len(set(places)) == 8, "every pixel of both spots is drawn"
 
 
-def test_look_alike_seeds_add_only_patients_with_one_of_the_kinds():
-    recipe = {"train_seeds": [1, 10], "look_alike_seeds": [10001, 10100], "look_alike_kinds": ["stent"]}
-    seeds = training_seeds(recipe)
-    assert seeds[:10] == list(range(1, 11))
-    added = seeds[10:]
-    assert 0 < len(added) < 30
-    for seed in added[:2]:
-        assert "stent" in {distractor.kind for distractor in training_patient(seed).distractors}
-    assert training_seeds({**recipe, "look_alike_seeds": []}) == list(range(1, 11))
+def test_without_a_share_for_look_alikes_any_calcium_like_pixel_is_drawn(case):
+    sampling = {"vessel_draw": [0.25] * 4, "look_alike_share": 0.0, "kind_draw": {}}
+    sampler = PlaceSampler([case], sampling, ["node"], np.random.default_rng(0))
+    assert {z for _, z, _, _ in sampler.draw(20)[1::2]} == {5}
+
+
+def test_training_patients_carry_the_shares_of_the_recipe():
+    shares = {"stent": 1.0, "node": 0.0}
+    assert training_patient(8, shares).lesions == ()
+    with_calcium = training_patient(9, shares)
+    assert with_calcium.lesions
+    assert {distractor.kind for distractor in with_calcium.distractors} == {"stent"}

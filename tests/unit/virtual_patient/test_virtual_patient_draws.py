@@ -6,7 +6,15 @@ import pytest
 from coronary.virtual_patient import VirtualPatient, draw_patient
 from coronary.virtual_patient.calcium import draw_calcium
 from coronary.virtual_patient.coronary_tree import CoronaryTree
-from coronary.virtual_patient.deposits import EDGE_END, EDGE_WIDTH, Deposit, integrate
+from coronary.virtual_patient.deposits import (
+    EDGE_END,
+    EDGE_WIDTH,
+    Course,
+    Deposit,
+    PlaqueStyle,
+    integrate,
+    string_along,
+)
 from coronary.virtual_patient.distractors import draw_distractors
 from coronary.virtual_patient.lumen import Narrowing, segment_truth
 from coronary.virtual_patient.materials import hu_per_ha, tissue_hu
@@ -66,6 +74,17 @@ def test_distractors_are_common_and_can_be_forced(patient: VirtualPatient) -> No
     assert sum(bool(d) for d in free) / len(free) >= 0.4
     assert all(draw_distractors(patient.heart, patient.tree, seed, front, True) for seed in range(8))
     assert draw_distractors(patient.heart, patient.tree, 1, front, False) == ()
+    named = draw_distractors(patient.heart, patient.tree, 1, front, {"stent", "node"})
+    assert {d.kind for d in named} == {"stent", "node"}
+    with pytest.raises(ValueError, match="no such distractor: tooth"):
+        draw_distractors(patient.heart, patient.tree, 1, front, ["tooth"])
+
+
+def test_a_deposit_on_a_very_short_course_is_one_blob() -> None:
+    course = Course(np.linspace((0.0, 0.0, 0.0), (0.0, 0.0, 0.4), 8, dtype=np.float32), np.full(8, 0.8, np.float32))
+    deposit = string_along(np.random.default_rng(0), course, 0.2, 0.0, 5.0, PlaqueStyle())
+    assert len(deposit.centres) == 1
+    assert integrate(deposit)[1] == pytest.approx(5000.0, rel=0.5)
 
 
 def test_content_of_a_blob_is_its_closed_form() -> None:

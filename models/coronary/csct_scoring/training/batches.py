@@ -1,84 +1,70 @@
-"""Batches for training: which slices are drawn, and how they are varied.
+"""Batches for training: crops around drawn places, and how they are varied.
 
-Slices with and without coronary calcium come 1:1 (Hong 2022, section 2.4); among the first the vessel is drawn
-before the slice, because LM and LCX are rare. No mirroring: it would turn LAD into RCA.
+No mirroring: it would turn LAD into RCA.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.data import IterableDataset
 
-from coronary.csct_scoring.preprocess import CROP_PIXELS, context_slices, stack_channels
-from coronary.csct_scoring.training.cases import NO_TARGET, TrainingCase
-
-#: Share of the slices without coronary calcium that show something like it where a vessel runs.
-LOOK_ALIKE_SHARE = 0.5
-
-
-class SliceSampler:
-    """Draws (case, slice) pairs."""
-
-    def __init__(self, cases: Sequence[TrainingCase], vessel_draw: Sequence[float], rng: np.random.Generator) -> None:
-        self.cases = cases
-        self.rng = rng
-        self.with_vessel: list[list[tuple[int, int]]] = [[], [], [], []]
-        self.without: list[tuple[int, int]] = []
-        self.look_alikes: list[tuple[int, int]] = []
-        for number, case in enumerate(cases):
-            for z in range(case.target.shape[0]):
-                present = set(np.unique(case.target[z]).tolist()) & {1, 2, 3, 4}
-                for vessel in present:
-                    self.with_vessel[vessel - 1].append((number, z))
-                if not present:
-                    self.without.append((number, z))
-                    # Bright but not coronary calcium, where a vessel runs: stents, the wall at the ostia.
-                    if ((case.target[z] == 0) & (case.territory[z] > 0)).any():
-                        self.look_alikes.append((number, z))
-        draw = np.array([p if slices else 0.0 for p, slices in zip(vessel_draw, self.with_vessel, strict=True)])
-        self.vessel_draw = draw / draw.sum()
-
-    def draw(self, batch: int) -> list[tuple[int, int]]:
-        """Half of the batch with coronary calcium, half without; of these every other one with a look-alike."""
-        pairs: list[tuple[int, int]] = []
-        for position in range(batch):
-            if position % 2 == 0:
-                slices = self.with_vessel[int(self.rng.choice(4, p=self.vessel_draw))]
-            else:
-                wants_look_alike = self.look_alikes and self.rng.random() < LOOK_ALIKE_SHARE
-                slices = self.look_alikes if wants_look_alike else self.without
-            pairs.append(slices[int(self.rng.integers(len(slices)))])
-        return pairs
+from coronary.csct_scoring.preprocess import context_slices, stack_channels
+from coronary.csct_scoring.training.cases import NO_TARGET
+from coronary.csct_scoring.training.places import Place, PlaceSampler
 
 
-class BatchMaker:
-    """Cuts, rotates, scales and shifts drawn slices and varies their attenuation."""
+class Batches(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
+    """Endless batches: crops of drawn slices, rotated, scaled and shifted, their attenuation varied.
 
-    def __init__(self, sampler: SliceSampler, augmentation: Mapping[str, Any], rng: np.random.Generator) -> None:
+    Parameters
+    ----------
+    crop_pixels
+        Size of the crops. Smaller than in serving, they hold the drawn place and spare time; the network is
+        convolutional.
+    """
+
+    def __init__(
+        self,
+        sampler: PlaceSampler,
+        augmentation: Mapping[str, Any],
+        batch: int,
+        crop_pixels: int,
+        rng: np.random.Generator,
+    ) -> None:
         self.sampler = sampler
+        self.batch = batch
         self.augmentation = augmentation
+        self.crop_pixels = crop_pixels
         self.rng = rng
 
-    def _transform(self, size: int) -> Tensor:
-        """Sampling grid of shape (1, CROP, CROP, 2) for a random rotation, scale and shift."""
+    def _middle(self, place: int, size: int) -> float:
+        """Middle of a crop along one axis, in normalised coordinates, that shows pixel `place` and stays inside."""
+        half = self.crop_pixels / 2
+        off_centre = self.rng.uniform(-0.75, 0.75) * half
+        return float(np.clip(place + off_centre, half, size - half)) * 2.0 / size - 1.0
+
+    def _transform(self, size: int, row: int, column: int) -> Tensor:
+        """Sampling grid of shape (1, crop, crop, 2) for a random rotation, scale and middle."""
         a = self.augmentation
         angle = np.deg2rad(self.rng.uniform(-a["rotation_deg"], a["rotation_deg"]))
         scale = 1.0 + self.rng.uniform(-a["scale"], a["scale"])
-        shift = self.rng.uniform(-a["shift_pixels"], a["shift_pixels"], 2) * 2.0 / size
-        ratio = scale * CROP_PIXELS / size
+        y, x = self._middle(row, size), self._middle(column, size)
+        ratio = scale * self.crop_pixels / size
         cos, sin = np.cos(angle) * ratio, np.sin(angle) * ratio
-        theta = torch.tensor([[[cos, -sin, shift[0]], [sin, cos, shift[1]]]], dtype=torch.float32)
-        return functional.affine_grid(theta, [1, 1, CROP_PIXELS, CROP_PIXELS], align_corners=False)
+        theta = torch.tensor([[[cos, -sin, x], [sin, cos, y]]], dtype=torch.float32)
+        return functional.affine_grid(theta, [1, 1, self.crop_pixels, self.crop_pixels], align_corners=False)
 
-    def _cut(self, case: TrainingCase, z: int) -> tuple[Tensor, Tensor, Tensor]:
-        a = self.augmentation
+    def _cut(self, place: Place) -> tuple[Tensor, Tensor, Tensor]:
+        number, z, row, column = place
+        case, a = self.sampler.cases[number], self.augmentation
         slices = context_slices(z, case.hu.shape[0], case.slice_spacing_mm)
-        grid = self._transform(case.hu.shape[1])
+        grid = self._transform(case.hu.shape[1], row, column)
         hu = torch.from_numpy(case.hu[list(slices)].astype(np.float32))[None]
         hu = functional.grid_sample(hu, grid, padding_mode="border", align_corners=False)[0]
         whole = np.stack([case.peak_hu[z], case.target[z], case.territory[z]]).astype(np.float32)
@@ -89,11 +75,12 @@ class BatchMaker:
         channels = stack_channels(hu.numpy(), nearest[0].numpy())
         return torch.from_numpy(channels), nearest[1].long(), nearest[2].long()
 
-    def make(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Inputs (batch, channels, CROP, CROP), targets and territories (batch, CROP, CROP)."""
-        cuts = [self._cut(self.sampler.cases[number], z) for number, z in self.sampler.draw(batch)]
-        inputs, targets, territories = (torch.stack(list(part)) for part in zip(*cuts, strict=True))
-        return inputs.to(memory_format=torch.channels_last), targets, territories
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Inputs (batch, channels, crop, crop), targets and territories (batch, crop, crop), for ever."""
+        while True:
+            cuts = [self._cut(place) for place in self.sampler.draw(self.batch)]
+            inputs, targets, territories = (torch.stack(list(part)) for part in zip(*cuts, strict=True))
+            yield inputs, targets, territories
 
 
 def focal_loss(logits: Tensor, target: Tensor, *, alpha: float, gamma: float, class_weights: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from coronary.calcium import AGATSTON_THRESHOLD_HU, Vessel
 from coronary.csct_scoring.preprocess import CROP_PIXELS, PIXEL_MM, PreparedVolume, prepare
@@ -27,7 +28,6 @@ from coronary.virtual_patient import (
     VirtualPatient,
     VirtualScan,
     draw_acquisition,
-    draw_kinds,
     draw_patient,
     render,
 )
@@ -37,6 +37,9 @@ NO_TARGET = 255
 
 #: The territory of a vessel reaches this far from its centreline, mm: lumen, wall and the motion of the heart.
 TERRITORY_MM = 4.0
+
+#: A calcium-like pixel belongs to a look-alike up to this distance from one of its blobs, mm: its blur and motion.
+LOOK_ALIKE_MM = 3.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +52,7 @@ class TrainingCase:
     peak_hu: NDArray[np.int16]
     target: NDArray[np.uint8]
     territory: NDArray[np.uint8]
+    look_alike: NDArray[np.uint8]
 
     def save(self, path: Path) -> None:
         """Write the case under `path` in one step."""
@@ -61,6 +65,7 @@ class TrainingCase:
             peak_hu=self.peak_hu,
             target=self.target,
             territory=self.territory,
+            look_alike=self.look_alike,
         )
         temporary.replace(path)
 
@@ -75,6 +80,7 @@ class TrainingCase:
                 peak_hu=stored["peak_hu"],
                 target=stored["target"],
                 territory=stored["territory"],
+                look_alike=stored["look_alike"],
             )
 
 
@@ -109,58 +115,60 @@ def build_territory(scan: VirtualScan, prepared: PreparedVolume) -> NDArray[np.u
     return np.where(distance <= TERRITORY_MM, seeds[tuple(nearest)], 0).astype(np.uint8)
 
 
-def training_patient(seed: int) -> VirtualPatient:
-    """The patient of a training or validation seed: every fourth without calcium, and those with distractors."""
-    if seed % 4 == 0:
-        return draw_patient(seed, calcium="none", distractors=True)
-    return draw_patient(seed, calcium="present")
+def build_look_alike(
+    scan: VirtualScan, prepared: PreparedVolume, target: NDArray[np.uint8], kinds: Sequence[str]
+) -> NDArray[np.uint8]:
+    """Calcium-like pixels that belong to something that only looks like calcium: 1 + position in `kinds`, else 0."""
+    look_alike = np.zeros(target.shape, np.uint8)
+    pixels = np.argwhere(target == 0)
+    scale = np.array([prepared.slice_spacing_mm, PIXEL_MM, PIXEL_MM])
+    for distractor in scan.patient.distractors:
+        points_lps_mm = scan.acquisition.to_scan(distractor.deposit.centres).astype(np.float64)
+        tree = cKDTree(prepared.to_index_zyx(points_lps_mm) * scale)
+        distance, _ = tree.query(pixels * scale, distance_upper_bound=LOOK_ALIKE_MM)
+        look_alike[tuple(pixels[np.isfinite(distance)].T)] = 1 + kinds.index(distractor.kind)
+    return look_alike
 
 
-def training_seeds(patients: Mapping[str, Any]) -> list[int]:
-    """Seeds of the recipe's training patients: a range, and from a second one those with certain look-alikes.
-
-    Parameters
-    ----------
-    patients
-        The table ``[patients]`` of ``config.toml``.
-    """
-    first, last = patients["train_seeds"]
-    seeds = list(range(first, last + 1))
-    if patients["look_alike_seeds"]:
-        first, last = patients["look_alike_seeds"]
-        wanted = set(patients["look_alike_kinds"])
-        seeds += [seed for seed in range(first, last + 1) if wanted & set(draw_kinds(seed))]
-    return seeds
+def training_patient(seed: int, look_alike_shares: Mapping[str, float]) -> VirtualPatient:
+    """The patient of a training seed: every fourth without calcium, each kind of look-alike with the share given."""
+    draws = np.random.default_rng([seed, 1]).uniform(size=len(look_alike_shares))
+    kinds = [kind for (kind, share), draw in zip(look_alike_shares.items(), draws, strict=True) if draw < share]
+    return draw_patient(seed, calcium="none" if seed % 4 == 0 else "present", distractors=kinds)
 
 
-def build_case(seed: int, margin_pixels: int) -> TrainingCase:
-    """Render the virtual patient of `seed` and prepare it."""
-    scan = render(training_patient(seed), draw_acquisition(seed, "csct"))
+def build_case(seed: int, patients: Mapping[str, Any]) -> TrainingCase:
+    """Render the virtual patient of `seed` and prepare it; `patients` is that table of ``config.toml``."""
+    shares = patients["look_alike_shares"]
+    scan = render(training_patient(seed, shares), draw_acquisition(seed, "csct"))
     volume = CtVolume(scan.voxels_hu, scan.affine_lps)
-    prepared = prepare(volume, CROP_PIXELS + 2 * margin_pixels)
+    prepared = prepare(volume, CROP_PIXELS + 2 * patients["margin_pixels"])
+    target = build_target(scan, prepared)
     return TrainingCase(
         seed=seed,
         slice_spacing_mm=prepared.slice_spacing_mm,
         hu=prepared.hu,
         peak_hu=prepared.peak_hu,
-        target=build_target(scan, prepared),
+        target=target,
         territory=build_territory(scan, prepared),
+        look_alike=build_look_alike(scan, prepared, target, list(shares)),
     )
 
 
-def _write_case(seed: int, margin_pixels: int, folder: Path) -> int:
+def _write_case(seed: int, patients: Mapping[str, Any], folder: Path) -> None:
     path = folder / f"{seed}.npz"
     if not path.exists():
-        build_case(seed, margin_pixels).save(path)
-    return seed
+        build_case(seed, patients).save(path)
 
 
-def write_cases(seeds: Sequence[int], margin_pixels: int, folder: Path, workers: int) -> None:
-    """Write the cases of `seeds` into `folder`; those already there are kept, so an interrupted run goes on."""
+def write_cases(patients: Mapping[str, Any], folder: Path, workers: int) -> None:
+    """Write the training cases into `folder`; those already there are kept, so an interrupted run goes on."""
     folder.mkdir(parents=True, exist_ok=True)
+    first, last = patients["train_seeds"]
     with ProcessPoolExecutor(workers) as pool, Progress() as progress:
-        bar = progress.add_task("virtual patients", total=len(seeds))
-        for future in as_completed(pool.submit(_write_case, seed, margin_pixels, folder) for seed in seeds):
+        bar = progress.add_task("virtual patients", total=last + 1 - first)
+        waiting = [pool.submit(_write_case, seed, patients, folder) for seed in range(first, last + 1)]
+        for future in as_completed(waiting):
             future.result()
             progress.advance(bar)
 
@@ -173,7 +181,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
     patients = tomllib.loads(arguments.config.read_text())["patients"]
-    write_cases(training_seeds(patients), patients["margin_pixels"], arguments.out, arguments.workers)
+    write_cases(patients, arguments.out, arguments.workers)
 
 
 if __name__ == "__main__":

@@ -17,24 +17,30 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional
+from torch.utils.data import DataLoader
 
 from coronary.calcium import VesselValues, score_calcium
 from coronary.contract import AcquisitionFacts
 from coronary.csct_scoring.predict import predict
 from coronary.csct_scoring.preprocess import CHANNELS
-from coronary.csct_scoring.training.batches import BatchMaker, SliceSampler, focal_loss
-from coronary.csct_scoring.training.cases import TrainingCase, training_patient, training_seeds
+from coronary.csct_scoring.training.batches import Batches, focal_loss
+from coronary.csct_scoring.training.cases import TrainingCase
 from coronary.csct_scoring.training.network import CalciumProbabilities, UNetPlusPlus
+from coronary.csct_scoring.training.places import PlaceSampler
 from coronary.ct_volume import CtVolume
+from coronary.evaluation.virtual_cohort import cohort
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
 from coronary.training_kit.weights import WeightAverage, read_weights, warm_cosine
-from coronary.virtual_patient import VirtualScan, draw_acquisition, render
+from coronary.virtual_patient import VirtualScan, draw_acquisition, draw_patient, render
 
 #: Steps between two checkpoints, and between two validations.
 CHECKPOINT_STEPS = 100
-VALIDATION_STEPS = 1100
+VALIDATION_STEPS = 2000
 
+#: Steps between two lines of progress.
+REPORT_STEPS = 50
 
 #: Most of an image is no territory, and LM is short.
 TERRITORY_CLASS_WEIGHTS = torch.tensor([0.2, 2.0, 1.0, 1.0, 1.0])
@@ -51,6 +57,15 @@ class TorchSession:
         images = torch.from_numpy(inputs["image"]).to(memory_format=torch.channels_last)
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             return [self.network(images).float().numpy()]
+
+
+def render_validation(seeds: Sequence[int]) -> list[VirtualScan]:
+    """Scans of the validation patients, drawn as an evaluation's cohort is (`coronary.evaluation.virtual_cohort`)."""
+    scans = []
+    for member in cohort(seeds[0], seeds[1], "standard"):
+        patient = draw_patient(member.seed, calcium=member.calcium, distractors=member.distractors)
+        scans.append(render(patient, draw_acquisition(member.seed, "csct")))
+    return scans
 
 
 def validate(network: UNetPlusPlus, scans: Sequence[VirtualScan]) -> dict[str, float]:
@@ -78,101 +93,136 @@ def _in_one_line(values: VesselValues) -> str:
     return "  ".join(f"{name} {value:7.1f}" for name, value in values.as_dict().items())
 
 
-def train(
-    config: Mapping[str, Any], cases_folder: Path, out: Path, minutes: float, threads: int, start: Path | None
-) -> None:
-    """Train until the configured steps are done or `minutes` have passed; state and best weights go to `out`.
+class Training:
+    """The state of one run: network, optimiser, running average, step; kept in `folder` as ``checkpoint.pt``.
 
     Parameters
     ----------
+    config
+        The whole of ``config.toml``.
     start
-        Weights to begin with (written by ``export``); None begins from nothing.
+        Weights to begin with (written by ``export``); None begins from nothing. A checkpoint in `folder` goes first.
     """
-    torch.set_num_threads(threads)
-    paths = [cases_folder / f"{seed}.npz" for seed in training_seeds(config["patients"])]
-    cases = [TrainingCase.load(path) for path in paths if path.exists()]
-    print(f"{len(cases)} training patients")
-    optimisation = config["optimisation"]
-    torch.manual_seed(1)
-    network = UNetPlusPlus(CHANNELS, config["network"]["width"]).to(memory_format=torch.channels_last)
-    with torch.no_grad():
-        network.calcium_head.bias[0] = 2.0  # most calcium-like pixels are bone
-    if start is not None:
-        network.load_state_dict(read_weights(start))
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=optimisation["learning_rate"], weight_decay=optimisation["weight_decay"]
-    )
-    average = WeightAverage(network)
-    checkpoint = out / "checkpoint.pt"
-    step, best = 0, float("inf")
-    if (state := load_checkpoint(checkpoint)) is not None:
-        network.load_state_dict(state["network"])
-        optimiser.load_state_dict(state["optimiser"])
-        average.average, average.steps = state["average"], state["average_steps"]
-        step, best = state["step"], state["best"]
-        print(f"resumed at step {step}")
-    rng = np.random.default_rng(step + 1)
-    batches = BatchMaker(SliceSampler(cases, config["sampling"]["vessel_draw"], rng), config["augmentation"], rng)
-    weights = torch.tensor(optimisation["vessel_weights"])
-    validation_first, validation_last = config["patients"]["validation_seeds"]
-    scans: list[VirtualScan] = []
-    started = time.monotonic()
-    losses: list[tuple[float, float]] = []
-    while step < optimisation["steps"] and time.monotonic() - started < 60 * minutes:
-        for group in optimiser.param_groups:
-            group["lr"] = optimisation["learning_rate"] * warm_cosine(
-                step, warm_up=optimisation["warm_up_steps"], total=optimisation["steps"]
-            )
-        images, targets, territories = batches.make(optimisation["batch"])
-        network.train()
+
+    def __init__(self, config: Mapping[str, Any], folder: Path, start: Path | None) -> None:
+        self.config = config
+        self.optimisation = config["optimisation"]
+        self.phases: list[dict[str, Any]] = config["phases"]
+        self.checkpoint = folder / "checkpoint.pt"
+        self.best_checkpoint = folder / "best.pt"
+        torch.manual_seed(1)
+        self.network = UNetPlusPlus(CHANNELS, config["network"]["width"]).to(memory_format=torch.channels_last)
+        with torch.no_grad():
+            self.network.calcium_head.bias[0] = 2.0  # most calcium-like pixels are bone
+        if start is not None:
+            self.network.load_state_dict(read_weights(start))
+        self.step, self.phase, self.phase_step, self.best = 0, 0, 0, float("inf")
+        self.average = WeightAverage(self.network)
+        self.optimiser = self._new_optimiser()
+        if (state := load_checkpoint(self.checkpoint)) is not None:
+            self.network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.average.average, self.average.steps = state["average"], state["average_steps"]
+            self.step, self.phase, self.phase_step = state["step"], state["phase"], state["phase_step"]
+            self.best = state["best"]
+            print(f"resumed at step {self.step}")
+
+    def _new_optimiser(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(self.network.parameters(), weight_decay=self.optimisation["weight_decay"])
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the last phase has ended."""
+        return self.phase == len(self.phases)
+
+    def learn(self, images: Tensor, targets: Tensor, territories: Tensor) -> tuple[float, float]:
+        """Take one step on one batch; returns the losses of the calcium and of the territory head."""
+        phase = self.phases[self.phase]
+        factor = warm_cosine(self.phase_step, warm_up=phase["warm_up_steps"], total=phase["cosine_steps"])
+        for group in self.optimiser.param_groups:
+            group["lr"] = phase["learning_rate"] * factor
+        self.network.train()
         with torch.autocast("cpu", torch.bfloat16):
-            calcium, territory = network(images)
+            calcium, territory = self.network(images.to(memory_format=torch.channels_last))
         calcium_loss = focal_loss(
             calcium.float(),
             targets,
-            alpha=optimisation["focal_alpha"],
-            gamma=optimisation["focal_gamma"],
-            class_weights=weights,
+            alpha=self.optimisation["focal_alpha"],
+            gamma=phase["focal_gamma"],
+            class_weights=torch.tensor(phase["vessel_weights"]),
         )
-        territory_loss = functional.cross_entropy(
-            territory.float(), territories, weight=torch.tensor([0.2, 2, 1, 1, 1])
-        )
-        loss = calcium_loss + optimisation["territory_weight"] * territory_loss
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
-        average.update(network)
-        losses.append((float(calcium_loss), float(territory_loss)))
-        step += 1
-        if step % 25 == 0:
-            mean = np.mean(losses[-25:], axis=0)
-            rate = (time.monotonic() - started) / len(losses)
-            print(f"step {step}  calcium {mean[0]:.4f}  territory {mean[1]:.4f}  {rate:.2f} s/step", flush=True)
-        if step % VALIDATION_STEPS == 0 or step == optimisation["steps"]:
-            scans = scans or [
-                render(training_patient(seed), draw_acquisition(seed, "csct"))
-                for seed in range(validation_first, validation_last + 1)
-            ]
-            averaged = UNetPlusPlus(CHANNELS, config["network"]["width"])
-            averaged.load_state_dict(average.average)
-            figures = validate(averaged, scans)
-            print(f"step {step}  validation {json.dumps(figures)}", flush=True)
-            if figures["difference"] <= best:
-                best = figures["difference"]
-                save_checkpoint(out / "best.pt", {"network": average.average, "step": step, "figures": figures})
-        if step % CHECKPOINT_STEPS == 0 or step == optimisation["steps"]:
+        territory_loss = functional.cross_entropy(territory.float(), territories, weight=TERRITORY_CLASS_WEIGHTS)
+        self.optimiser.zero_grad(set_to_none=True)
+        (calcium_loss + self.optimisation["territory_weight"] * territory_loss).backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimiser.step()
+        self.average.update(self.network)
+        self.step += 1
+        self.phase_step += 1
+        if self.phase_step == phase["steps"]:
+            self._end_phase()
+        return calcium_loss.item(), territory_loss.item()
+
+    def _end_phase(self) -> None:
+        """The next phase goes on from the averaged weights, with a fresh optimiser: its loss has another scale."""
+        self.phase, self.phase_step = self.phase + 1, 0
+        self.network.load_state_dict(self.average.average)
+        self.average = WeightAverage(self.network)
+        self.optimiser = self._new_optimiser()
+
+    def keep_if_best(self, scans: Sequence[VirtualScan]) -> None:
+        """Validate the averaged weights and keep them when no earlier ones came closer to the true scores."""
+        averaged = UNetPlusPlus(CHANNELS, self.config["network"]["width"])
+        averaged.load_state_dict(self.average.average)
+        figures = validate(averaged, scans)
+        print(f"step {self.step}  validation {json.dumps(figures)}", flush=True)
+        if figures["difference"] <= self.best:
+            self.best = figures["difference"]
             save_checkpoint(
-                checkpoint,
-                {
-                    "network": network.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "average": average.average,
-                    "average_steps": average.steps,
-                    "step": step,
-                    "best": best,
-                },
+                self.best_checkpoint, {"network": self.average.average, "step": self.step, "figures": figures}
             )
+
+    def save(self) -> None:
+        """Write everything that going on needs."""
+        save_checkpoint(
+            self.checkpoint,
+            {
+                "network": self.network.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "average": self.average.average,
+                "average_steps": self.average.steps,
+                "step": self.step,
+                "phase": self.phase,
+                "phase_step": self.phase_step,
+                "best": self.best,
+            },
+        )
+
+
+def train(training: Training, cases: Sequence[TrainingCase], minutes: float) -> None:
+    """Train until the configured steps are done or `minutes` have passed."""
+    config = training.config
+    rng = np.random.default_rng(training.step + 1)
+    sampler = PlaceSampler(cases, config["sampling"], list(config["patients"]["look_alike_shares"]), rng)
+    optimisation = config["optimisation"]
+    batches = Batches(sampler, config["augmentation"], optimisation["batch"], optimisation["crop_pixels"], rng)
+    # One process beside this one cuts the next batches.
+    loader = iter(DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4))
+    scans: list[VirtualScan] = []
+    losses: list[tuple[float, float]] = []
+    started = time.monotonic()
+    while not training.is_done and time.monotonic() - started < 60 * minutes:
+        losses.append(training.learn(*next(loader)))
+        step = training.step
+        if step % REPORT_STEPS == 0:
+            calcium, territory = np.mean(losses[-REPORT_STEPS:], axis=0)
+            rate = (time.monotonic() - started) / len(losses)
+            print(f"step {step}  calcium {calcium:.4f}  territory {territory:.4f}  {rate:.2f} s/step", flush=True)
+        if step % VALIDATION_STEPS == 0 or training.is_done:
+            scans = scans or render_validation(config["patients"]["validation_seeds"])
+            training.keep_if_best(scans)
+        if step % CHECKPOINT_STEPS == 0 or training.is_done:
+            training.save()
 
 
 def main() -> None:
@@ -185,8 +235,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    config = tomllib.loads(arguments.config.read_text())
-    train(config, arguments.cases, arguments.out, arguments.minutes, arguments.threads, arguments.start)
+    torch.set_num_threads(arguments.threads)
+    cases = [TrainingCase.load(path) for path in sorted(arguments.cases.glob("*.npz"))]
+    print(f"{len(cases)} training patients")
+    training = Training(tomllib.loads(arguments.config.read_text()), arguments.out, arguments.start)
+    train(training, cases, arguments.minutes)
 
 
 if __name__ == "__main__":
