@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from coronary.contract import AcquisitionFacts
+from coronary.csct_scoring.postprocess import agree_with_neighbours
 from coronary.csct_scoring.predict import predict
 from coronary.csct_scoring.preprocess import (
     CHANNELS,
@@ -84,6 +85,24 @@ def test_context_is_taken_in_millimetres_and_repeated_at_the_ends():
     assert context_slices(5, 20, 3.0) == (1, 3, 4, 5, 6, 7, 9)
     assert context_slices(9, 20, 1.5) == (1, 5, 7, 9, 11, 13, 17)
     assert context_slices(0, 20, 3.0) == (0, 0, 0, 0, 1, 2, 4)
+
+
+def test_neighbours_share_whether_they_are_coronary_but_not_which_vessel():
+    probability = np.zeros((5, 5, 40, 40), np.float32)
+    probability[:, 0] = 1.0
+    is_calcium_like = np.zeros((5, 40, 40), bool)
+    # A plaque of nine pixels whose middle alone was taken for something else, and a lone look-alike far away.
+    is_calcium_like[2, 10:13, 10:13] = True
+    probability[2, :, 10:13, 10:13] = np.array([0.1, 0.0, 0.6, 0.3, 0.0], np.float32)[:, None, None]
+    probability[2, :, 11, 11] = [0.9, 0.02, 0.02, 0.06, 0.0]
+    is_calcium_like[2, 32, 32] = True
+    probability[2, :, 32, 32] = [0.95, 0.05, 0.0, 0.0, 0.0]
+    shared = agree_with_neighbours(probability, is_calcium_like, (3.0, 0.8, 0.8))
+    np.testing.assert_allclose(shared.sum(axis=1), 1.0, atol=1e-5)
+    assert shared[2, 0, 11, 11] < 0.25
+    assert shared[2, 1:, 11, 11].argmax() + 1 == 3
+    assert shared[2, 1:, 10, 10].argmax() + 1 == 2
+    assert shared[2, 0, 32, 32] == pytest.approx(0.95, abs=0.01)
 
 
 def test_a_single_calcium_pixel_survives_the_coarser_grid(volume):
