@@ -17,6 +17,9 @@ help: ## this list
 demo: $(STAMP) ## start everything, send a virtual patient, print its scores beside the truth, stop
 	$(BIN)/agatha demo
 
+# Matrices are small here: threads of the linear algebra gain nothing, and on a busy machine they wait for one another.
+test check: export OPENBLAS_NUM_THREADS := 1
+
 test: $(STAMP) ## the whole test suite
 	$(BIN)/python -m pytest
 

@@ -8,9 +8,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
-#: Siemens B, Br, Bv, Qr, Sa up to 46 (B35f, Qr36), Canon FC01–FC15, GE STANDARD and SOFT, Philips A–C, XCA–XCC, CA–CC.
+#: Smooth kernels by vendor. After a hyphen or a blank the name goes on with what is no sharpness (Canon FC12-H).
+#: Philips' letters stand alone, because names of others begin with them (B60f).
 _SOFT: Final = re.compile(
-    r"(B|BR|BV|HR|HV|QR|SA|I|J)([12]\d|3\d|4[0-6])[A-Z]?\d?|FC(0\d|1[0-5])|STANDARD|STND|SOFT|(XC|C)?[ABC]|FL0[1-4]",
+    r"("
+    r"(B|BR|BV|HR|HV|QR|SA|I|J)([123]\d|4[0-6])[A-Z]?\d?"  # Siemens up to 46: B35f, Qr36d, Sa36f, I26f
+    r"|FC(0\d|1[0-5])|FL0[1-4]"  # Canon: body FC00 to FC15, low contrast FL01 to FL04
+    r"|STANDARD|STND|SOFT"  # GE
+    r")([- ].*)?"
+    r"|(XC|C)?[ABC]",  # Philips: B, CB, XCB
     re.IGNORECASE,
 )
 

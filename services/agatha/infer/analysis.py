@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from agatha.infer.model_runtime import ModelRuntime
-from coronary.contract import AcquisitionFacts, CalciumFindings, Family, ProgressCallback
+from coronary.contract import AcquisitionFacts, CalciumFindings, Family, ProgressCallback, QualityNote
 from coronary.ct_volume import CtVolume
 from coronary.registry import manifest_of
 
 
 def run_analysis(
-    runtime: ModelRuntime, family: Family, volume: CtVolume, facts: AcquisitionFacts, on_progress: ProgressCallback
+    runtime: ModelRuntime,
+    family: Family,
+    volume: CtVolume,
+    facts: AcquisitionFacts,
+    notes: Sequence[QualityNote],
+    on_progress: ProgressCallback,
 ) -> CalciumFindings:
     """Analyse an eligible volume and add the model's identity to the parameters of the findings.
+
+    Parameters
+    ----------
+    notes
+        What the stages before have to say to the reader of the result; they precede the family's own.
 
     Raises
     ------
@@ -27,10 +40,4 @@ def run_analysis(
         "model SHA-256": manifest.sha256,
         "execution provider": session.provider,
     }
-    return CalciumFindings(
-        score=findings.score,
-        vessel_labels=findings.vessel_labels,
-        lesion_labels=findings.lesion_labels,
-        quality=findings.quality,
-        parameters=parameters,
-    )
+    return replace(findings, quality=(*notes, *findings.quality), parameters=parameters)

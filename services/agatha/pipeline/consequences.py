@@ -15,7 +15,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from agatha.deliver import DeliveryFailed
 from agatha.infer import ModelUnusable
 from agatha.pipeline.lifecycle import IllegalTransition
-from agatha.store.errors import NotFound, SchemaMismatch, StorageFull, StoreUnavailable
+from agatha.store.errors import NotFound, SchemaMismatch, StatementRefused, StorageFull, StoreUnavailable
 
 Action = Literal["retry", "park"]
 
@@ -65,6 +65,7 @@ _TABLE: Final[tuple[tuple[type[BaseException], Action, str, str], ...]] = (
     (StorageFull, "retry", "STORAGE_FULL", "There is no room for another file."),
     (NotFound, "park", "ROW_MISSING", "The row this task refers to does not exist."),
     (SchemaMismatch, "park", "SCHEMA_MISMATCH", "The database was migrated by another version."),
+    (StatementRefused, "park", "STATEMENT_REFUSED", "The database refused a statement for what it says."),
     (ModelUnusable, "park", "MODEL_UNUSABLE", "The model file is missing or is not the one the manifest names."),
     (IllegalTransition, "park", "ILLEGAL_TRANSITION", "The state machine has no such step."),
     (SoftTimeLimitExceeded, "retry", "TIME_LIMIT", "The task took longer than its time limit."),

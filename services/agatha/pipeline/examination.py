@@ -14,7 +14,7 @@ from agatha.dicom.ct_series import AssembledSeries
 from agatha.pipeline.stage_times import stage
 from agatha.route import AnalysisDecision, RouteDecision, decide_analyses, route_series, screen_header
 from agatha.route.kind import score_header
-from coronary.contract import Family, Refusal, SeriesKind
+from coronary.contract import Family, QualityNote, Refusal, SeriesKind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +46,11 @@ class Examination:
         """Whether at least one analysis can go on."""
         return any(analysis.refusal is None for analysis in self.analyses)
 
+    @property
+    def notes(self) -> tuple[QualityNote, ...]:
+        """What routing has to say to the reader of a result."""
+        return () if self.decision is None else self.decision.notes
+
     def refusal_of(self, analysis: str) -> Refusal | None:
         """Why `analysis` is refused, or None when it is to run.
 
@@ -69,7 +74,8 @@ def examine_series(
     ----------
     assume_kind
         Take the series for this kind: neither the hard rejects of the headers nor the blood pool are asked (a phantom
-        is no patient). What no volume can be built from is refused all the same.
+        is no patient). What no volume can be built from is refused all the same, and a blood pool that does not
+        confirm the kind is noted in every result.
     """
     with stage("headers"):
         header = read_series_header(paths)

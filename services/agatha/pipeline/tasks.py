@@ -137,8 +137,8 @@ def _analyze_job(context: PipelineContext, lease: JobLease) -> str:
     refusal, findings = seen.refusal_of(job.analysis), None
     if refusal is None and seen.assembled is not None:
         with stage("infer"):
-            volume, facts = seen.assembled.volume, seen.assembled.facts
-            findings = run_analysis(context.runtime(), family_named(job.analysis), volume, facts, lambda _done: None)
+            family, volume, facts = family_named(job.analysis), seen.assembled.volume, seen.assembled.facts
+            findings = run_analysis(context.runtime(), family, volume, facts, seen.notes, lambda _done: None)
     state: ResultState = "completed" if findings is not None else "refused"
     with stage("report"):
         report = write_report(context, job, instances, seen, findings=findings, refusal=refusal, state=state)

@@ -126,7 +126,7 @@ def _analyze_series(
         try:
             if refusal is None and seen.assembled is not None:
                 family, volume, facts = family_named(decided.analysis), seen.assembled.volume, seen.assembled.facts
-                findings = run_analysis(runtime, family, volume, facts, on_progress)
+                findings = run_analysis(runtime, family, volume, facts, seen.notes, on_progress)
             _write(report, _request(files, index, seen, decided.analysis, findings, refusal), out)
         except (ModelUnusable, SourceMismatch) as exc:
             report.failure = str(exc)
@@ -188,6 +188,8 @@ def _print(reports: Sequence[SeriesReport], unreadable: int, console: Console) -
         for result in report.results:
             if result["state"] == "completed":
                 console.print(score_table(result, f"{title}: {result['analysis']}"))
+                for note in result["quality"]:
+                    console.print(f"  {note['code']}: {note['text']}")
             else:
                 reason = result["reason"]
                 console.print(f"{title}: {result['analysis']} refused: {reason['code']}: {reason['text']}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coronary.contract import Refusal, SeriesKind
+from coronary.contract import QualityNote, Refusal, SeriesKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class RouteDecision:
     is_candidate
         False where nobody expects a result: a localizer, a reformat, our own output. Then the refusal is recorded,
         but there is no job and no report.
+    notes
+        What the reader of a result must know about the decision: a kind given against the measurement.
     """
 
     kind: SeriesKind
@@ -34,3 +36,4 @@ class RouteDecision:
     blood_pool_hu: float | None = None
     refusal: Refusal | None = None
     is_candidate: bool = True
+    notes: tuple[QualityNote, ...] = ()

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from agatha.dicom.ct_series import AssembledSeries, SeriesHeader
+from agatha.dicom.kernels import is_soft_kernel
 from agatha.route.decision import RouteDecision
-from coronary.contract import Refusal, SeriesKind
+from coronary.contract import QualityNote, Refusal, SeriesKind
 from coronary.imaging.blood_pool import measure_blood_pool
 
 #: Blood below this is unenhanced, above the second value enhanced (median, HU); between them nothing is decided.
@@ -25,7 +26,6 @@ THICKEST_SLICE_MM = 5.1
 #: "Ca" must begin a word (not "thoracica scan"); so must "cor", without going on as "coronal", "core" or "correction".
 CSCT_NAME = re.compile(r"casc(?!a)|(?<![a-z])ca[ _-]sc|calc(?!an)|smart ?score|agatston", re.I)
 CCTA_NAME = re.compile(r"(?<![a-z])cor(?!e|onal|r|tex)|cta|angio|snapshot", re.I)
-SOFT_KERNEL = re.compile(r"^(b3[0-6]|qr3|sa3|fc0[1-3]|fc1[0-3]|standard|soft|b$|xca|xcb|cb)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ HEADER_RULES = (
     HeaderRule("thickness 2.4-3.1 mm", "csct", 2, lambda h: _between(h.facts.slice_thickness_mm, 2.4, 3.1)),
     HeaderRule("spacing up to 3.1 mm", "csct", 1, lambda h: _between(h.spacing_mm, 1.0, 3.1)),
     HeaderRule("120 kV", "csct", 1, lambda h: _between(h.facts.kvp, 119.0, 121.0)),
-    HeaderRule("soft kernel", "csct", 1, lambda h: SOFT_KERNEL.search(h.facts.convolution_kernel) is not None),
+    HeaderRule("soft kernel", "csct", 1, lambda h: is_soft_kernel(h.facts.convolution_kernel)),
     HeaderRule("no contrast agent", "csct", 1, lambda h: not h.facts.contrast_agent),
     HeaderRule("gated", "csct", 2, lambda h: bool(h.gating_evidence), is_evidence=True),
     HeaderRule("heart field of view", "csct", 1, lambda h: _between(h.field_of_view_mm, 1.0, 280.0)),
@@ -109,7 +109,7 @@ def route_series(assembled: AssembledSeries, assume_kind: SeriesKind | None = No
     ----------
     assume_kind
         Take the series for this kind whatever headers and blood pool say (a phantom has no blood); recorded as a rule,
-        with what spoke against it.
+        with what spoke against it. A blood pool that does not confirm it becomes a note for the reader of the result.
 
     Returns
     -------
@@ -130,9 +130,24 @@ def route_series(assembled: AssembledSeries, assume_kind: SeriesKind | None = No
 def _as_assumed(decision: RouteDecision, kind: SeriesKind) -> RouteDecision:
     against = _check_blood_pool(replace(decision, kind=kind))
     rules = (*decision.rules, f"kind {kind} given by the user (headers: {decision.kind})")
-    if against is not None:
-        rules = (*rules, f"overridden by the user: {against.code}: {against.text}")
-    return replace(decision, kind=kind, rules=rules)
+    if against is None:
+        return replace(decision, kind=kind, rules=rules)
+    rules = (*rules, f"overridden by the user: {against.code}: {against.text}")
+    return replace(decision, kind=kind, rules=rules, notes=(_note_of_forced_kind(kind, decision.blood_pool_hu),))
+
+
+def _note_of_forced_kind(kind: SeriesKind, blood_pool_hu: float | None) -> QualityNote:
+    if blood_pool_hu is None:
+        return QualityNote(
+            "KIND_FORCED_WITHOUT_MEASUREMENT",
+            f"The kind {kind} was given by the user; no blood pool was found in the images that could confirm it.",
+        )
+    expected = f"above {ENHANCED_ABOVE_HU:.0f} HU" if kind == "ccta" else f"below {UNENHANCED_BELOW_HU:.0f} HU"
+    return QualityNote(
+        "KIND_FORCED_AGAINST_MEASUREMENT",
+        f"The kind {kind} was given by the user, but the blood pool has {blood_pool_hu:.0f} HU (expected: {expected}); "
+        "the numbers may be wrong.",
+    )
 
 
 def _why_not_cardiac(decision: RouteDecision) -> Refusal:

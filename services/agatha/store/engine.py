@@ -18,8 +18,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from agatha.store.errors import SchemaMismatch, StatementRefused, StoreError, StoreUnavailable, UnsupportedStorage
 
 # How long a writer waits for another one, and a caller for an answer, before the sender is told to come back later.
-# C-STORE peers commonly give up on a response after 30 s to 60 s; a later answer would reach nobody.
-SQLITE_BUSY_TIMEOUT_S = 30
+# C-STORE peers commonly give up on a response after 30 s to 60 s; a later answer would reach nobody. On SQLite a writer
+# can wait twice, for the writers of its own process and then for those of others: twice this is still in time.
+SQLITE_BUSY_TIMEOUT_S = 10
 POSTGRES_CONNECT_TIMEOUT_S = 5
 POSTGRES_STATEMENT_TIMEOUT_MS = 30_000
 POSTGRES_LOCK_TIMEOUT_MS = 15_000

@@ -15,15 +15,9 @@ from pynetdicom import AE, AllStoragePresentationContexts, evt
 from integration.pipeline.installation import Installation
 from integration.pipeline.small_studies import small_study
 from peers import redis
-from peers.postgres import fresh_database, postgres_server_url
+from peers.postgres import fresh_database
 
 BACKENDS = ("embedded", "servers")
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    with postgres_server_url() as url:
-        yield url
 
 
 @dataclass

@@ -14,7 +14,6 @@ from agatha.store.database import Database
 from agatha.store.instance_files import LocalInstanceFiles
 from agatha.store.records import InstanceRecord, QuarantineRecord
 from integration.receive.ct_instances import data_set_of
-from peers.postgres import fresh_database, postgres_server_url
 
 
 @dataclass
@@ -88,22 +87,6 @@ class Listener:
 
 
 StartListener = Callable[..., Listener]
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    with postgres_server_url() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'agatha.db'}"
-    else:
-        with fresh_database(request.getfixturevalue("postgres_url")) as url:
-            yield url
 
 
 @pytest.fixture

@@ -14,26 +14,10 @@ from agatha.store import migrate
 from agatha.store.database import Database
 from agatha.store.records import Added, JobLease, JobRecord, NewOutput, ResultRecord, StoredFile
 from agatha.store.units_of_work import Writing
-from peers.postgres import fresh_database, postgres_server_url
+from peers.postgres import fresh_database
 
 NOON = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    with postgres_server_url() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'agatha.db'}"
-    else:
-        with fresh_database(request.getfixturevalue("postgres_url")) as url:
-            yield url
 
 
 @pytest.fixture(scope="session")

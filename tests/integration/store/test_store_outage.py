@@ -121,7 +121,7 @@ def test_sqlite_keeps_its_durability_settings_on_every_connection(tmp_path: Path
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [("wal", 2, 1, 30_000)] * 3
+    assert found == [("wal", 2, 1, 10_000)] * 3
     database.close()
 
 

@@ -9,7 +9,7 @@ from agatha.deliver import DeliveryFailed
 from agatha.infer import ModelUnusable
 from agatha.pipeline.consequences import PermanentError, TransientError, consequence_of
 from agatha.pipeline.lifecycle import IllegalTransition
-from agatha.store.errors import NotFound, SchemaMismatch, StorageFull, StoreUnavailable
+from agatha.store.errors import NotFound, SchemaMismatch, StatementRefused, StorageFull, StoreUnavailable
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,7 @@ from agatha.store.errors import NotFound, SchemaMismatch, StorageFull, StoreUnav
         (PermanentError("B", "b"), "park", "B"),
         (NotFound("x"), "park", "ROW_MISSING"),
         (SchemaMismatch("x"), "park", "SCHEMA_MISMATCH"),
+        (StatementRefused("x"), "park", "STATEMENT_REFUSED"),
         (ModelUnusable("x"), "park", "MODEL_UNUSABLE"),
         (IllegalTransition("x"), "park", "ILLEGAL_TRANSITION"),
         (FileNotFoundError(2, "x"), "retry", "UNEXPECTED_ERROR"),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 
 from agatha.dicom.ct_series import AssembledSeries, SeriesHeader
@@ -9,6 +10,7 @@ from agatha.route import decide_analyses, route_series, screen_header
 from agatha.route.kind import score_header
 from builders.thorax_volume import thorax_volume
 from coronary.contract import AcquisitionFacts, Refusal
+from coronary.ct_volume import CtVolume
 
 FACTS = AcquisitionFacts(
     manufacturer="SIEMENS",
@@ -192,6 +194,26 @@ def test_given_kind_overrides_and_is_recorded_with_what_spoke_against_it(enhance
     assert (decision.kind, decision.refusal, decision.is_candidate) == ("csct", None, True)
     assert any("given by the user" in rule for rule in decision.rules)
     assert any("CONTRAST_IN_CALCIUM_SCORE" in rule for rule in decision.rules)
+
+
+@pytest.mark.parametrize(("kind", "blood_hu"), [("csct", 400.0), ("csct", 130.0), ("ccta", 130.0), ("ccta", 45.0)])
+def test_given_kind_against_the_measurement_is_noted_with_the_measured_value(kind, blood_hu):
+    decision = route_series(assembled(CALCIUM_SCORE, thorax_volume(blood_hu)), assume_kind=kind)
+    (note,) = decision.notes
+    assert note.code == "KIND_FORCED_AGAINST_MEASUREMENT"
+    assert kind in note.text
+    assert f"{decision.blood_pool_hu:.0f} HU" in note.text
+
+
+def test_given_kind_without_blood_to_measure_is_noted(native):
+    water = CtVolume(np.zeros_like(native.voxels_hu), native.affine_lps)
+    decision = route_series(assembled(CALCIUM_SCORE, water), assume_kind="csct")
+    assert [note.code for note in decision.notes] == ["KIND_FORCED_WITHOUT_MEASUREMENT"]
+
+
+def test_given_kind_that_the_blood_pool_confirms_is_not_noted(native, enhanced):
+    assert route_series(assembled(angiography(), native), assume_kind="csct").notes == ()
+    assert route_series(assembled(CALCIUM_SCORE, enhanced), assume_kind="ccta").notes == ()
 
 
 REFORMAT_TYPE = ("DERIVED", "SECONDARY", "MPR")

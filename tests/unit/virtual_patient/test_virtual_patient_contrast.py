@@ -49,10 +49,12 @@ def test_lumen_segments_are_scct_ids_of_the_tree(scan: VirtualScan, patient: Vir
     assert {1, 2, 3, 5, 6, 7, 11} <= set(np.unique(scan.lumen_labels))
 
 
-def test_calcium_displaces_contrast_in_the_twin(
-    scan: VirtualScan, patient: VirtualPatient, acquisition: Acquisition
-) -> None:
-    bare = render(replace(patient, lesions=()), acquisition, in_plane_fov_mm=160, matrix=128)
+def test_calcium_displaces_contrast_in_the_twin(patient: VirtualPatient, acquisition: Acquisition) -> None:
+    heaviest = max(patient.lesions, key=lambda lesion: lesion.mass_mg)
+    middle_z_mm = float(acquisition.to_scan(heaviest.centre_lps_mm)[2])
+    slab = replace(acquisition, slice_count=6, first_slice_z_mm=middle_z_mm - 10.0)
+    scan = render(patient, slab, in_plane_fov_mm=160, matrix=128, with_twin=True)
+    bare = render(replace(patient, lesions=()), slab, in_plane_fov_mm=160, matrix=128)
     assert scan.calcium_free_hu is not None
     dense = scan.ha_mg_cm3 > 300
     assert dense.any()
