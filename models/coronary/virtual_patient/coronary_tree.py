@@ -237,7 +237,8 @@ class _Tracer:
             push = np.clip(clearance_mm - depth, 0.0, 3.0)
             push[: free + 1] = 0.0
             kernel = np.array([1, 2, 3, 4, 3, 2, 1]) / 16.0
-            push = np.convolve(push, kernel, mode="same")
+            # The middle of the full convolution: "same" would be as long as the kernel for a branch of a few points.
+            push = np.convolve(push, kernel)[3 : 3 + len(push)]
             moved += as_points(push[:, None] * g / np.maximum(np.linalg.norm(g, axis=1, keepdims=True), 0.3))
         return resampled(moved)
 

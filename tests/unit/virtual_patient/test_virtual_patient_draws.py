@@ -166,3 +166,9 @@ def test_lesions_of_a_bridge_are_cut_at_the_left_main(tree: CoronaryTree) -> Non
     lesions = [i for seed in range(14) for i in draw_calcium(tree, seed, "present") if i.branch == "LM"]
     assert lesions
     assert all(i.segment == 5 and i.end_mm <= end + 1e-3 for i in lesions)
+
+
+def test_a_branch_shorter_than_the_smoothing_is_built() -> None:
+    """The march of OM1 of this seed ends where it began."""
+    patient = draw_patient(500100, calcium="none", distractors=False)
+    assert min(len(branch.points) for branch in patient.tree.branches) < 7
