@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -24,6 +25,10 @@ DOUBT_PROBABILITY = 0.2
 
 #: Calcium-like pixels this close to one another (standard deviation, mm) are likely parts of the same thing.
 NEIGHBOURHOOD_MM = 4.0
+
+#: Connected calcium-like voxels beyond this volume are skeleton, mm³. The heaviest coronary calcium fills about 3 cm³ in
+#: all its lesions together; ribs, sternum and spine form pieces of 50 cm³ and more.
+BONE_MM3 = 20_000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +113,15 @@ def find_candidates(
         + probability[z, :, top + 1, left + 1] * down * right
     )
     return CalciumCandidates(voxels_hu.shape, (z, y, x), interpolated)
+
+
+def find_bone(volume: CtVolume) -> NDArray[np.bool_]:
+    """Voxels ≥ 130 HU in 6-connected pieces of at least BONE_MM3; shape of the volume.
+
+    The network sees a crop, in which the end of a rib is a small bright thing beside the heart.
+    """
+    least_voxels = int(np.ceil(BONE_MM3 / np.prod(volume.spacing_zyx_mm)))
+    return np.asarray(cc3d.dust(volume.voxels_hu >= AGATSTON_THRESHOLD_HU, threshold=least_voxels, connectivity=6))
 
 
 def doubt_notes(score: CalciumScore, generous: CalciumScore) -> tuple[QualityNote, ...]:

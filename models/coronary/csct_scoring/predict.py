@@ -22,6 +22,7 @@ from coronary.csct_scoring.postprocess import (
     DOUBT_PROBABILITY,
     agree_with_neighbours,
     doubt_notes,
+    find_bone,
     find_candidates,
     quality_notes,
 )
@@ -73,7 +74,8 @@ def predict(
         probability, prepared.peak_hu >= AGATSTON_THRESHOLD_HU, (prepared.slice_spacing_mm, PIXEL_MM, PIXEL_MM)
     )
     candidates = find_candidates(volume.voxels_hu, prepared.grid, probability)
-    labels = candidates.at_least(DECISION_PROBABILITY)
+    # Bone is not scored, but stays among the candidates that cast doubt: the network took it for a coronary artery.
+    labels = np.where(find_bone(volume), 0, candidates.at_least(DECISION_PROBABILITY)).astype(np.uint8)
     calibration = mass_calibration(facts)
     score, generous = (
         score_calcium(volume.voxels_hu, each, volume.spacing_zyx_mm, volume.affine_lps, mass_calibration=calibration)

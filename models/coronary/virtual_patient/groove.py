@@ -71,11 +71,16 @@ def trace_groove(
 
 
 def smoothed(path: Points) -> Points:
-    """Return the path without points closer than 2 mm and with its inner points averaged 1-2-1."""
+    """Return the path without points closer than 2 mm and with its inner points averaged 1-2-1.
+
+    A path that never leaves its first point by 2 mm keeps its first and last one.
+    """
     kept = [path[0]]
     for p in path[1:]:
         if np.linalg.norm(p - kept[-1]) > 2.0:
             kept.append(p)
+    if len(kept) == 1:
+        kept.append(path[-1])
     nodes = np.stack(kept)
     if len(nodes) > 4:
         nodes[1:-1] = 0.25 * nodes[:-2] + 0.5 * nodes[1:-1] + 0.25 * nodes[2:]

@@ -64,6 +64,14 @@ def test_none_everywhere_gives_zero_with_all_vessels(volume):
     assert not findings.lesion_labels.any()
 
 
+def test_a_rib_that_the_network_takes_for_an_artery_is_not_scored_but_flagged(volume):
+    voxels = volume.voxels_hu.copy()
+    voxels[:, 100:190, 150:] = 400  # 35 cm³
+    findings = predict(CountingSession(2), CtVolume(voxels, volume.affine_lps), AcquisitionFacts(), lambda _: None)
+    np.testing.assert_array_equal(findings.vessel_labels == 2, volume.voxels_hu >= 130)
+    assert "CATEGORY_UNCERTAIN" in [note.code for note in findings.quality]
+
+
 def test_mass_needs_a_calibration(volume):
     uncalibrated = predict(CountingSession(1), volume, AcquisitionFacts(), lambda _: None)
     facts = AcquisitionFacts(calcium_mass_factor=0.7, calcium_mass_factor_source="(0018,9352)")

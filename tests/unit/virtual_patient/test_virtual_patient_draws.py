@@ -172,3 +172,9 @@ def test_a_branch_shorter_than_the_smoothing_is_built() -> None:
     """The march of OM1 of this seed ends where it began."""
     patient = draw_patient(500100, calcium="none", distractors=False)
     assert min(len(branch.points) for branch in patient.tree.branches) < 7
+
+
+def test_a_branch_that_never_leaves_its_origin_is_built() -> None:
+    """The march of the ramus of this external seed stays within the 2 mm that smoothing looks at."""
+    patient = draw_patient(600144, calcium="none", distractors=False, variant="external")
+    assert float(patient.tree.branch("RI").arc_length_mm()[-1]) < 2.0

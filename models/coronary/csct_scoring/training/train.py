@@ -10,7 +10,7 @@ import argparse
 import json
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +102,11 @@ class Training:
         The whole of ``config.toml``.
     start
         Weights to begin with (written by ``export``); None begins from nothing. A checkpoint in `folder` goes first.
+    phase
+        Position of the first phase to run, for weights that the ones before have made.
     """
 
-    def __init__(self, config: Mapping[str, Any], folder: Path, start: Path | None) -> None:
+    def __init__(self, config: Mapping[str, Any], folder: Path, start: Path | None, phase: int = 0) -> None:
         self.config = config
         self.optimisation = config["optimisation"]
         self.phases: list[dict[str, Any]] = config["phases"]
@@ -116,7 +118,7 @@ class Training:
             self.network.calcium_head.bias[0] = 2.0  # most calcium-like pixels are bone
         if start is not None:
             self.network.load_state_dict(read_weights(start))
-        self.step, self.phase, self.phase_step, self.best = 0, 0, 0, float("inf")
+        self.step, self.phase, self.phase_step, self.best = 0, phase, 0, float("inf")
         self.average = WeightAverage(self.network)
         self.optimiser = self._new_optimiser()
         if (state := load_checkpoint(self.checkpoint)) is not None:
@@ -199,19 +201,26 @@ class Training:
         )
 
 
-def train(training: Training, cases: Sequence[TrainingCase], minutes: float) -> None:
-    """Train until the configured steps are done or `minutes` have passed."""
+def batches_of(training: Training, cases: Sequence[TrainingCase]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Batches as the present phase varies them; one process beside this one cuts the next."""
     config = training.config
     rng = np.random.default_rng(training.step + 1)
     sampler = PlaceSampler(cases, config["sampling"], list(config["patients"]["look_alike_shares"]), rng)
+    augmentation = config["augmentation"][training.phases[training.phase]["augmentation"]]
     optimisation = config["optimisation"]
-    batches = Batches(sampler, config["augmentation"], optimisation["batch"], optimisation["crop_pixels"], rng)
-    # One process beside this one cuts the next batches.
-    loader = iter(DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4))
+    batches = Batches(sampler, augmentation, optimisation["batch"], optimisation["crop_pixels"], rng)
+    return iter(DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4))
+
+
+def train(training: Training, cases: Sequence[TrainingCase], minutes: float) -> None:
+    """Train until the configured steps are done or `minutes` have passed."""
     scans: list[VirtualScan] = []
     losses: list[tuple[float, float]] = []
     started = time.monotonic()
+    phase, loader = -1, iter(())
     while not training.is_done and time.monotonic() - started < 60 * minutes:
+        if training.phase != phase:
+            phase, loader = training.phase, batches_of(training, cases)
         losses.append(training.learn(*next(loader)))
         step = training.step
         if step % REPORT_STEPS == 0:
@@ -219,7 +228,7 @@ def train(training: Training, cases: Sequence[TrainingCase], minutes: float) -> 
             rate = (time.monotonic() - started) / len(losses)
             print(f"step {step}  calcium {calcium:.4f}  territory {territory:.4f}  {rate:.2f} s/step", flush=True)
         if step % VALIDATION_STEPS == 0 or training.is_done:
-            scans = scans or render_validation(config["patients"]["validation_seeds"])
+            scans = scans or render_validation(training.config["patients"]["validation_seeds"])
             training.keep_if_best(scans)
         if step % CHECKPOINT_STEPS == 0 or training.is_done:
             training.save()
@@ -232,13 +241,14 @@ def main() -> None:
     parser.add_argument("--cases", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--start", type=Path, help="weights to begin with, e.g. weights.npz beside this file")
+    parser.add_argument("--phase", type=int, default=0, help="first phase to run, from 0")
     parser.add_argument("--minutes", type=float, default=1e9)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     cases = [TrainingCase.load(path) for path in sorted(arguments.cases.glob("*.npz"))]
     print(f"{len(cases)} training patients")
-    training = Training(tomllib.loads(arguments.config.read_text()), arguments.out, arguments.start)
+    training = Training(tomllib.loads(arguments.config.read_text()), arguments.out, arguments.start, arguments.phase)
     train(training, cases, arguments.minutes)
 
 
