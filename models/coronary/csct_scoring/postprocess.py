@@ -26,8 +26,8 @@ DOUBT_PROBABILITY = 0.2
 #: Calcium-like pixels this close to one another (standard deviation, mm) are likely parts of the same thing.
 NEIGHBOURHOOD_MM = 4.0
 
-#: Connected calcium-like voxels beyond this volume are skeleton, mm³. The heaviest coronary calcium fills about 3 cm³ in
-#: all its lesions together; ribs, sternum and spine form pieces of 50 cm³ and more.
+#: Connected calcium-like voxels of at least this volume are skeleton, mm³. The heaviest coronary calcium fills about
+#: 3 cm³ in all its lesions together; ribs, sternum and spine form pieces of 50 cm³ and more.
 BONE_MM3 = 20_000.0
 
 
