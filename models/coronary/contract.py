@@ -6,6 +6,7 @@ none of them by name. Nothing here opens a file, a network connection or an ONNX
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,31 +67,43 @@ class AcquisitionFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelManifest:
-    """Identity and input contract of one ONNX model (``manifest.toml`` of the family)."""
+class NetworkFile:
+    """One ONNX file: its name in the family's folder, hash, operator set, and shape of each input."""
 
-    name: str
-    version: str
     file: str
     sha256: str
     opset: int
-    inputs: Mapping[str, object]
+    inputs: Mapping[str, Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelManifest:
+    """Identity and input contract of a family's networks (``manifest.toml``): released together, under one version."""
+
+    name: str
+    version: str
+    networks: Mapping[str, NetworkFile]
     training: Mapping[str, object]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the file; of several, the SHA-256 of the lines ``name sha256`` in the order of the names."""
+        if len(self.networks) == 1:
+            (only,) = self.networks.values()
+            return only.sha256
+        lines = "".join(f"{name} {self.networks[name].sha256}\n" for name in sorted(self.networks))
+        return hashlib.sha256(lines.encode()).hexdigest()
 
     @classmethod
     def from_toml(cls, text: str) -> ModelManifest:
         """Parse the text of a ``manifest.toml``; a missing key raises KeyError with its name."""
         document = tomllib.loads(text)
+        networks = {
+            name: NetworkFile(each["file"], each["sha256"], int(each["opset"]), each["inputs"])
+            for name, each in document["networks"].items()
+        }
         model = document["model"]
-        return cls(
-            name=model["name"],
-            version=model["version"],
-            file=model["file"],
-            sha256=model["sha256"],
-            opset=int(model["opset"]),
-            inputs=document["inputs"],
-            training=document.get("training", {}),
-        )
+        return cls(model["name"], model["version"], networks, document.get("training", {}))
 
 
 class ModelSession(Protocol):
@@ -99,6 +112,10 @@ class ModelSession(Protocol):
     def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> Sequence[NDArray[np.float32]]:
         """Run the network once."""
         ...
+
+
+#: The networks of one family by their names in its manifest.
+ModelSessions = Mapping[str, ModelSession]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +153,7 @@ class Family(Protocol):
 
     @property
     def package(self) -> str:
-        """Import name of the package that holds ``manifest.toml`` and the ONNX file."""
+        """Import name of the package that holds ``manifest.toml`` and the ONNX files."""
         ...
 
     @property
@@ -149,7 +166,7 @@ class Family(Protocol):
         ...
 
     def predict(
-        self, session: ModelSession, volume: CtVolume, facts: AcquisitionFacts, on_progress: ProgressCallback
+        self, sessions: ModelSessions, volume: CtVolume, facts: AcquisitionFacts, on_progress: ProgressCallback
     ) -> CalciumFindings:
         """Analyse an eligible volume."""
         ...

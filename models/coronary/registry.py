@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from importlib.resources.abc import Traversable
 
-from coronary.contract import Family, ModelManifest
+from coronary.contract import Family, ModelManifest, NetworkFile
 from coronary.csct_scoring import CsctScoring
 
 FAMILIES: tuple[Family, ...] = (CsctScoring(),)
@@ -25,6 +25,6 @@ def manifest_of(family: Family) -> ModelManifest:
     return ModelManifest.from_toml(resources.files(family.package).joinpath("manifest.toml").read_text("utf-8"))
 
 
-def model_file_of(family: Family) -> Traversable:
-    """The ONNX file shipped beside the family's code."""
-    return resources.files(family.package).joinpath(manifest_of(family).file)
+def model_file_of(family: Family, network: NetworkFile) -> Traversable:
+    """An ONNX file shipped beside the family's code."""
+    return resources.files(family.package).joinpath(network.file)

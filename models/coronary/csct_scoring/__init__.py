@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coronary.contract import AcquisitionFacts, CalciumFindings, ModelSession, ProgressCallback, Refusal, SeriesKind
+from coronary.contract import AcquisitionFacts, CalciumFindings, ModelSessions, ProgressCallback, Refusal, SeriesKind
 from coronary.csct_scoring import eligibility, predict
 from coronary.ct_volume import CtVolume
 
@@ -19,7 +19,7 @@ class CsctScoring:
         return eligibility.check_eligibility(facts, volume)
 
     def predict(
-        self, session: ModelSession, volume: CtVolume, facts: AcquisitionFacts, on_progress: ProgressCallback
+        self, sessions: ModelSessions, volume: CtVolume, facts: AcquisitionFacts, on_progress: ProgressCallback
     ) -> CalciumFindings:
         """Score an eligible volume."""
-        return predict.predict(session, volume, facts, on_progress)
+        return predict.predict(sessions["calcium"], volume, facts, on_progress)

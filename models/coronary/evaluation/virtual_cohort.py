@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from coronary.calcium import score_calcium
-from coronary.contract import AcquisitionFacts, Family, ModelSession
+from coronary.contract import AcquisitionFacts, Family, ModelSessions
 from coronary.ct_volume import CtVolume
 from coronary.evaluation.cohort import CaseRecord
 from coronary.virtual_patient import Acquisition, draw_acquisition, draw_patient, render
@@ -61,7 +61,7 @@ def acquisition_facts(acquisition: Acquisition) -> AcquisitionFacts:
     )
 
 
-def run_case(member: CohortMember, family: Family, session: ModelSession) -> CaseRecord:
+def run_case(member: CohortMember, family: Family, sessions: ModelSessions) -> CaseRecord:
     """Render one member's calcium-scoring CT, run `family` on it and set the score beside the truth."""
     patient = draw_patient(member.seed, variant=member.variant, calcium=member.calcium, distractors=member.distractors)
     acquisition = draw_acquisition(member.seed, "csct", variant=member.variant)
@@ -70,7 +70,7 @@ def run_case(member: CohortMember, family: Family, session: ModelSession) -> Cas
     truth = score_calcium(scan.voxels_hu, scan.vessel_labels, volume.spacing_zyx_mm, volume.affine_lps)
     facts = acquisition_facts(acquisition)
     refusal = family.check_eligibility(facts, volume)
-    findings = None if refusal else family.predict(session, volume, facts, lambda _: None)
+    findings = None if refusal else family.predict(sessions, volume, facts, lambda _: None)
     return CaseRecord(
         case_id=member.case_id,
         true=truth.agatston,

@@ -29,15 +29,15 @@ def run_analysis(
     Raises
     ------
     ModelUnusable
-        If the family's model file is missing or not the one its manifest names.
+        If one of the family's model files is missing or not the one its manifest names.
     """
-    session = runtime.session(family)
-    findings = family.predict(session, volume, facts, on_progress)
+    sessions = runtime.sessions(family)
+    findings = family.predict(sessions, volume, facts, on_progress)
     manifest = manifest_of(family)
     parameters = {
         **findings.parameters,
         "model": f"{manifest.name} {manifest.version}",
         "model SHA-256": manifest.sha256,
-        "execution provider": session.provider,
+        "execution provider": ", ".join(sorted({each.provider for each in sessions.values()})),
     }
     return replace(findings, quality=(*notes, *findings.quality), parameters=parameters)

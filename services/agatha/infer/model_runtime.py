@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from coronary.contract import Family, ModelManifest
+from coronary.contract import Family, NetworkFile
 from coronary.registry import manifest_of, model_file_of
 
 #: Providers in order of preference; the first that this onnxruntime offers and that can be started is used.
@@ -61,29 +61,36 @@ class ModelRuntime:
         offered = set(onnxruntime.get_available_providers())
         self._providers = [name for name in wanted if name in offered] or ["CPUExecutionProvider"]
         self._threads = threads
-        self._sessions: dict[str, OnnxSession] = {}
+        self._sessions: dict[str, Mapping[str, OnnxSession]] = {}
         self._lock = threading.Lock()
 
-    def session(self, family: Family) -> OnnxSession:
-        """Session of `family`, made at the first call.
+    def sessions(self, family: Family) -> Mapping[str, OnnxSession]:
+        """Sessions of `family` by the names of its networks, made at the first call.
 
         Raises
         ------
         ModelUnusable
-            If the file is missing, has another hash than the manifest, or is refused by onnxruntime.
+            If a file is missing, has another hash than the manifest, or is refused by onnxruntime.
         """
         with self._lock:
             if family.name not in self._sessions:
-                self._sessions[family.name] = self._open(family)
+                networks = manifest_of(family).networks
+                self._sessions[family.name] = {name: self._open(family, each) for name, each in networks.items()}
             return self._sessions[family.name]
 
     def warm_up(self, families: Sequence[Family]) -> None:
         """Make every session and run it once on zeros, so that the first study does not wait for it."""
         for family in families:
-            self.session(family).run(_zero_inputs(manifest_of(family)))
+            sessions = self.sessions(family)
+            for name, network in manifest_of(family).networks.items():
+                sessions[name].run(_zero_inputs(network))
 
-    def _open(self, family: Family) -> OnnxSession:
-        data = _checked_model(family)
+    def providers_in_use(self) -> list[str]:
+        """Execution providers of the sessions made so far, sorted."""
+        return sorted({each.provider for sessions in self._sessions.values() for each in sessions.values()})
+
+    def _open(self, family: Family, network: NetworkFile) -> OnnxSession:
+        data = _checked_model(family, network)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
@@ -104,29 +111,30 @@ def verify_models(families: Sequence[Family]) -> dict[str, str]:
     states: dict[str, str] = {}
     for family in families:
         try:
-            _checked_model(family)
+            for network in manifest_of(family).networks.values():
+                _checked_model(family, network)
             states[family.name] = "ok"
         except ModelUnusable as exc:
             states[family.name] = str(exc)
     return states
 
 
-def _checked_model(family: Family) -> bytes:
-    manifest = manifest_of(family)
+def _checked_model(family: Family, network: NetworkFile) -> bytes:
     try:
-        data = model_file_of(family).read_bytes()
+        data = model_file_of(family, network).read_bytes()
     except OSError as exc:
-        raise ModelUnusable(f"{family.name}: {manifest.file} is missing") from exc
+        raise ModelUnusable(f"{family.name}: {network.file} is missing") from exc
     digest = hashlib.sha256(data).hexdigest()
-    if digest != manifest.sha256:
-        raise ModelUnusable(f"{family.name}: {manifest.file} has SHA-256 {digest}, the manifest {manifest.sha256}")
+    if digest != network.sha256:
+        raise ModelUnusable(f"{family.name}: {network.file} has SHA-256 {digest}, the manifest {network.sha256}")
     return data
 
 
-def _zero_inputs(manifest: ModelManifest) -> dict[str, NDArray[np.float32]]:
+def _zero_inputs(network: NetworkFile) -> dict[str, NDArray[np.float32]]:
     """One item of zeros for each input; a named (dynamic) axis gets length 1."""
     zeros = {}
-    for name, description in manifest.inputs.items():
-        assert isinstance(description, Mapping)
-        zeros[name] = np.zeros([n if isinstance(n, int) else 1 for n in description["shape"]], np.float32)
+    for name, description in network.inputs.items():
+        shape = description["shape"]
+        assert isinstance(shape, Sequence)
+        zeros[name] = np.zeros([n if isinstance(n, int) else 1 for n in shape], np.float32)
     return zeros

@@ -143,7 +143,7 @@ def _run_member(member: CohortMember, analysis: str) -> dict[str, Any]:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         _runtime = ModelRuntime(threads=1)
     family = family_named(analysis)
-    case = run_case(member, family, _runtime.session(family))
+    case = run_case(member, family, _runtime.sessions(family))
     return {
         "case_id": case.case_id,
         "true": case.true.as_dict(),

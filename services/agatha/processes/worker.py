@@ -44,7 +44,8 @@ def run(settings: Settings) -> int:
 def _warm_up(data_path: Path, context: PipelineContext) -> None:
     """Load the networks before the first study needs them; one that is unusable is reported by every job it gets."""
     try:
-        context.runtime().warm_up(context.families)
-        note_provider(data_path, context.runtime().session(context.families[0]).provider)
+        runtime = context.runtime()
+        runtime.warm_up(context.families)
+        note_provider(data_path, ", ".join(runtime.providers_in_use()))
     except ModelUnusable as exc:
         _log.error("model_unusable", reason=str(exc))

@@ -5,6 +5,7 @@ import pytest
 
 from agatha.infer import ModelRuntime, ModelUnusable, model_runtime
 from agatha.infer.model_runtime import preferred_provider, verify_models
+from coronary.contract import ModelManifest, NetworkFile
 from coronary.registry import FAMILIES, family_named, manifest_of
 
 
@@ -13,12 +14,13 @@ def test_shipped_model_has_the_hash_of_its_manifest_and_runs(family):
     assert verify_models([family]) == {family.name: "ok"}
     runtime = ModelRuntime(providers=["CPUExecutionProvider"], threads=1)
     runtime.warm_up([family])
-    assert runtime.session(family).provider == "CPUExecutionProvider"
+    assert runtime.providers_in_use() == ["CPUExecutionProvider"]
 
 
 def test_csct_network_gives_probabilities_for_any_number_of_slices():
-    session = ModelRuntime(providers=["CPUExecutionProvider"], threads=1).session(family_named("csct-scoring"))
-    shape = manifest_of(family_named("csct-scoring")).inputs["image"]["shape"]
+    family = family_named("csct-scoring")
+    session = ModelRuntime(providers=["CPUExecutionProvider"], threads=1).sessions(family)["calcium"]
+    shape = manifest_of(family).networks["calcium"].inputs["image"]["shape"]
     image = np.random.default_rng(1).normal(size=(3, *shape[1:])).astype(np.float32)
     (probability,) = session.run({"image": image})
     assert probability.shape == (3, 5, *shape[2:])
@@ -28,16 +30,16 @@ def test_csct_network_gives_probabilities_for_any_number_of_slices():
 def test_another_file_is_refused(monkeypatch, tmp_path):
     other = tmp_path / "model.onnx"
     other.write_bytes(b"not the model")
-    monkeypatch.setattr(model_runtime, "model_file_of", lambda _: other)
+    monkeypatch.setattr(model_runtime, "model_file_of", lambda *_: other)
     with pytest.raises(ModelUnusable, match="SHA-256"):
-        ModelRuntime(threads=1).session(FAMILIES[0])
+        ModelRuntime(threads=1).sessions(FAMILIES[0])
     assert "SHA-256" in verify_models(FAMILIES[:1])[FAMILIES[0].name]
 
 
 def test_missing_file_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(model_runtime, "model_file_of", lambda _: tmp_path / "model.onnx")
+    monkeypatch.setattr(model_runtime, "model_file_of", lambda *_: tmp_path / "model.onnx")
     with pytest.raises(ModelUnusable, match="missing"):
-        ModelRuntime(threads=1).session(FAMILIES[0])
+        ModelRuntime(threads=1).sessions(FAMILIES[0])
 
 
 def test_first_offered_provider_is_preferred():
@@ -48,3 +50,12 @@ def test_first_offered_provider_is_preferred():
 def test_unknown_analysis_names_the_known_ones():
     with pytest.raises(KeyError, match="csct-scoring"):
         family_named("no-such-analysis")
+
+
+def test_hash_of_several_networks_changes_with_each_of_them_and_not_with_their_order():
+    def manifest(**hashes):
+        return ModelManifest("m", "1", {name: NetworkFile("f", sha, 18, {}) for name, sha in hashes.items()}, {})
+
+    assert manifest(tree="a").sha256 == "a"
+    assert manifest(tree="a", aorta="b").sha256 == manifest(aorta="b", tree="a").sha256
+    assert manifest(tree="a", aorta="b").sha256 != manifest(tree="b", aorta="a").sha256
