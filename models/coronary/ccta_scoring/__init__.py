@@ -1,0 +1,79 @@
+"""Calcium scoring of contrast CCTA (Lee 2023, "paper 1"): the part of the family that needs no network.
+
+"Paper 1" is Lee et al., J Cardiovasc Dev Dis 2023;10:143. Centrelines and the mask of the aorta are arguments; the
+calibration factor is a number. Arrays in, numbers out.
+"""
+
+from coronary.ccta_scoring.agatston_equivalent import (
+    SENSITIVITY_SHIFT_HU,
+    ContrastScore,
+    ContrastScoring,
+    score_contrast_scan,
+)
+from coronary.ccta_scoring.aorta import CALIBRATION_FEATURES, AorticAttenuation, calibration_features, measure_aorta
+from coronary.ccta_scoring.attenuation_mapping import AttenuationMapping
+from coronary.ccta_scoring.attenuation_mixture import (
+    AttenuationMixture,
+    attenuation_histogram,
+    fit_attenuation_mixture,
+)
+from coronary.ccta_scoring.calcium_rules import PAPER_RULE, WALL_EXCESS_RULE, CalciumRule, PaperRule, WallExcessRule
+from coronary.ccta_scoring.calibration import ContrastCalibration
+from coronary.ccta_scoring.centerlines import CenterlinePoints
+from coronary.ccta_scoring.contrast_calcium import ContrastCalcium
+from coronary.ccta_scoring.equivalent_volume import volume_in_calcium_scan
+from coronary.ccta_scoring.lumen_courses import LumenCourse, lumen_courses
+from coronary.ccta_scoring.scan_quality import (
+    Finding,
+    ScanAssessment,
+    check_contrast,
+    check_noise,
+    check_slices,
+    check_steps,
+)
+from coronary.ccta_scoring.tree_quality import (
+    check_calibration,
+    check_coverage,
+    check_motion,
+    check_score,
+    check_tree,
+)
+from coronary.ccta_scoring.vesselness import measure_vesselness
+
+__all__ = [
+    "CALIBRATION_FEATURES",
+    "PAPER_RULE",
+    "SENSITIVITY_SHIFT_HU",
+    "WALL_EXCESS_RULE",
+    "AorticAttenuation",
+    "AttenuationMapping",
+    "AttenuationMixture",
+    "CalciumRule",
+    "CenterlinePoints",
+    "ContrastCalcium",
+    "ContrastCalibration",
+    "ContrastScore",
+    "ContrastScoring",
+    "Finding",
+    "LumenCourse",
+    "PaperRule",
+    "ScanAssessment",
+    "WallExcessRule",
+    "attenuation_histogram",
+    "calibration_features",
+    "check_calibration",
+    "check_contrast",
+    "check_coverage",
+    "check_motion",
+    "check_noise",
+    "check_score",
+    "check_slices",
+    "check_steps",
+    "check_tree",
+    "fit_attenuation_mixture",
+    "lumen_courses",
+    "measure_aorta",
+    "measure_vesselness",
+    "score_contrast_scan",
+    "volume_in_calcium_scan",
+]

@@ -1,0 +1,74 @@
+"""Batches for both networks: drawn pieces, rotated, stretched, bent, their attenuation varied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import IterableDataset
+
+from coronary.ccta_scoring.preprocess import network_input
+
+#: Nodes of a bend along each side of a crop.
+BEND_NODES = 5
+
+
+class Batches(IterableDataset[tuple[Tensor, Tensor]]):
+    """Endless batches of (inputs, targets).
+
+    Parameters
+    ----------
+    pieces, targets
+        Shapes (n, channels, size, size) in bytes and (n, size, size).
+    recipe
+        The network's table of ``config.toml``.
+    pixel_mm
+        Of the pieces.
+    """
+
+    def __init__(
+        self,
+        pieces: NDArray[np.uint8],
+        targets: NDArray[np.bool_],
+        recipe: Mapping[str, Any],
+        pixel_mm: float,
+        rng: np.random.Generator,
+    ) -> None:
+        self.pieces, self.targets, self.recipe, self.pixel_mm, self.rng = pieces, targets, recipe, pixel_mm, rng
+
+    def _grid(self, size: int) -> Tensor:
+        """Sampling grid of shape (1, crop, crop, 2)."""
+        a, crop = self.recipe, self.recipe["crop_pixels"]
+        angle = np.deg2rad(self.rng.uniform(-a["rotation_deg"], a["rotation_deg"]))
+        ratio = (1.0 + self.rng.uniform(-a["scale"], a["scale"])) * crop / size
+        stretch = 1.0 + self.rng.uniform(-a["stretch"], a["stretch"])
+        room = max(0.0, 1.0 - crop / size)
+        y, x = self.rng.uniform(-room, room, size=2)
+        cos, sin = np.cos(angle) * ratio, np.sin(angle) * ratio
+        theta = torch.tensor([[[cos * stretch, -sin, x], [sin * stretch, cos, y]]], dtype=torch.float32)
+        grid = functional.affine_grid(theta, [1, 1, crop, crop], align_corners=False)
+        nodes = torch.from_numpy(self.rng.normal(size=(1, 2, BEND_NODES, BEND_NODES)).astype(np.float32))
+        bend = functional.interpolate(nodes, size=(crop, crop), mode="bicubic", align_corners=True)
+        return grid + bend.permute(0, 2, 3, 1) * (a["bend_mm"] / self.pixel_mm * 2.0 / size)
+
+    def _cut(self) -> tuple[Tensor, Tensor]:
+        a, number = self.recipe, int(self.rng.integers(len(self.pieces)))
+        grid = self._grid(self.pieces.shape[-1])
+        piece = torch.from_numpy(network_input(self.pieces[number]))[None]
+        image = functional.grid_sample(piece, grid, padding_mode="border", align_corners=False)[0]
+        target = torch.from_numpy(self.targets[number].astype(np.float32))[None, None]
+        target = functional.grid_sample(target, grid, padding_mode="border", align_corners=False)[0, 0]
+        gain, shift = (self.rng.uniform(-a[key], a[key]) for key in ("gain", "shift"))
+        image = image * (1.0 + gain) + 2.0 * shift
+        return image + 2.0 * a["noise"] * self.rng.uniform() * torch.randn(image.shape), (target >= 0.5).float()
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs (batch, channels, crop, crop) and targets (batch, crop, crop), for ever."""
+        while True:
+            cuts = [self._cut() for _ in range(self.recipe["batch"])]
+            yield torch.stack([image for image, _ in cuts]), torch.stack([target for _, target in cuts])

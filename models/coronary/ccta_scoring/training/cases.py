@@ -1,0 +1,184 @@
+"""Virtual contrast scans as training cases: rendered, prepared as in serving, kept as small pieces.
+
+A case holds patches for the tree network, coarse slices for the aorta network, and one row for the regression of the
+calibration factor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tomllib
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress
+from scipy import ndimage
+
+from coronary.ccta_scoring.aorta import calibration_features, measure_aorta
+from coronary.ccta_scoring.preprocess import (
+    COARSE_MM,
+    CROP_PIXELS,
+    PreparedScan,
+    aorta_channels,
+    prepare,
+    tree_channels,
+)
+from coronary.contract import Refusal
+from coronary.ct_volume import CtVolume
+from coronary.imaging.resampling import CropGrid
+from coronary.virtual_patient import VirtualScan, draw_acquisition, draw_patient, render
+
+#: Calcified plaque is part of the tree where it adds this much attenuation, HU.
+PLAQUE_HU = 130.0
+
+#: The attenuation that the calibration factor stands for is taken this deep inside the lumen, in voxels.
+LUMEN_DEPTH_VOXELS = 2
+
+
+def tree_target(scan: VirtualScan) -> NDArray[np.bool_]:
+    """Lumen and calcified plaque of all coronary arteries, shape of the volume."""
+    assert scan.lumen_labels is not None
+    plaque = (scan.vessel_labels > 0) & (scan.ha_mg_cm3 * scan.acquisition.ha_hu_per_mg_cm3() >= PLAQUE_HU)
+    return np.asarray((scan.lumen_labels > 0) | plaque)
+
+
+def coronary_attenuation_hu(scan: VirtualScan) -> float:
+    """Median attenuation deep inside the calcium-free lumen: what the calibration factor should be, HU."""
+    assert scan.lumen_labels is not None
+    inside = ndimage.binary_erosion(scan.lumen_labels > 0, iterations=LUMEN_DEPTH_VOXELS)
+    return float(np.median(scan.voxels_hu[inside & (scan.ha_mg_cm3 < 1.0)]))
+
+
+def on_grid(mask: NDArray[np.bool_], grid: CropGrid) -> NDArray[np.bool_]:
+    """A mask looked up at the nearest original voxel of each pixel of a grid."""
+    rows = np.round(grid.first_row + np.arange(grid.size) * grid.row_step).astype(int)
+    columns = np.round(grid.first_column + np.arange(grid.size) * grid.column_step).astype(int)
+    rows_in = (rows >= 0) & (rows < mask.shape[1])
+    columns_in = (columns >= 0) & (columns < mask.shape[2])
+    found = np.zeros((len(mask), grid.size, grid.size), dtype=np.bool_)
+    found[:, np.ix_(rows_in, columns_in)[0], np.ix_(rows_in, columns_in)[1]] = mask[
+        :, rows[rows_in][:, None], columns[columns_in][None, :]
+    ]
+    return found
+
+
+def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Render the virtual patient of `seed` and cut its pieces; `patients` is that table of ``config.toml``.
+
+    Keys: ``patches`` (n, channels, size, size), ``patch_targets`` (n, size, size), ``slices`` and ``slice_targets``
+    alike, ``features``, ``calibration_hu``.
+    """
+    rng = np.random.default_rng([seed, 2])
+    calcium = "none" if seed % 4 == 0 else "present"
+    acquisition = draw_acquisition(seed, "ccta")
+    scan = render(
+        draw_patient(seed, calcium=calcium),
+        acquisition,
+        in_plane_fov_mm=patients["fov_mm"],
+        matrix=round(patients["fov_mm"] / patients["pixel_mm"]),
+    )
+    assert scan.aorta_mask is not None
+    volume = CtVolume(scan.voxels_hu, scan.affine_lps)
+    shift = rng.normal(0.0, patients["centre_sd_mm"], size=2)
+    centre = (acquisition.field_centre_mm[0] + shift[0], acquisition.field_centre_mm[1] + shift[1], 0.0)
+    prepared = prepare(volume, centre)
+    if isinstance(prepared, Refusal):
+        raise ValueError(f"virtual patient {seed}: {prepared.text}")
+    aorta = measure_aorta(volume, scan.aorta_mask)
+    if isinstance(aorta, Refusal):
+        raise ValueError(f"virtual patient {seed}: {aorta.text}")
+    target = on_grid(tree_target(scan), prepared.grid)
+    patches, patch_targets = _patches(prepared, target, patients, rng)
+    slices, slice_targets = _aorta_slices(prepared, on_grid(scan.aorta_mask, prepared.coarse_grid))
+    return {
+        "patches": patches,
+        "patch_targets": patch_targets,
+        "slices": slices,
+        "slice_targets": slice_targets,
+        "features": calibration_features(aorta, float(acquisition.kvp)),
+        "calibration_hu": np.array(coronary_attenuation_hu(scan)),
+    }
+
+
+def _patches(
+    prepared: PreparedScan, target: NDArray[np.bool_], patients: Mapping[str, Any], rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Patches at drawn places: most at arteries (thin ones as often as wide ones), others at tubes that are none."""
+    size, count = patients["patch_pixels"], patients["patches"]
+    depth = ndimage.distance_transform_edt(target)
+    middle = np.argwhere((depth > 0) & (depth == ndimage.maximum_filter(depth, (1, 3, 3))))
+    tubes = np.argwhere(_dilated_coarse_tubes(prepared, target))
+    anywhere = np.argwhere(prepared.mapped[::4, ::8, ::8] > 90) * (4, 8, 8)
+    shares = patients["place_shares"]
+    kinds = rng.choice(3, size=count, p=[shares["artery"], shares["tube"], shares["anywhere"]])
+    patches = np.empty((count, tree_channels(prepared, 0).shape[0], size, size), np.uint8)
+    targets = np.empty((count, size, size), np.bool_)
+    for k, kind in enumerate(kinds):
+        places = (middle, tubes, anywhere)[kind]
+        z, y, x = places[rng.integers(len(places))]
+        y0, x0 = (
+            int(np.clip(at - size // 2 + rng.integers(-size // 4, size // 4 + 1), 0, CROP_PIXELS - size))
+            for at in (y, x)
+        )
+        patches[k] = tree_channels(prepared, int(z))[:, y0 : y0 + size, x0 : x0 + size]
+        targets[k] = target[z, y0 : y0 + size, x0 : x0 + size]
+    return patches, targets
+
+
+def _dilated_coarse_tubes(prepared: PreparedScan, target: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Places of the fine grid, thinned out, where the vesselness is high and no artery is near."""
+    tubes = np.zeros(target.shape, np.bool_)
+    step = COARSE_MM / prepared.slice_spacing_mm
+    for coarse_z in range(0, len(prepared.coarse), 3):
+        z = min(round(coarse_z * step), len(target) - 1)
+        near = ndimage.binary_dilation(target[z], iterations=6)[::2, ::2]
+        found = (prepared.coarse_vesselness[coarse_z] > 80) & ~near
+        tubes[z, ::2, ::2] = found
+    return tubes
+
+
+def _aorta_slices(prepared: PreparedScan, aorta: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Every second coarse slice with its target."""
+    chosen = range(0, len(prepared.coarse), 2)
+    source = [min(round(z * COARSE_MM / prepared.slice_spacing_mm), len(aorta) - 1) for z in chosen]
+    return np.stack([aorta_channels(prepared, z) for z in chosen]), aorta[source]
+
+
+def _write_case(seed: int, patients: Mapping[str, Any], folder: Path) -> None:
+    path = folder / f"{seed}.npz"
+    if not path.exists():
+        temporary = path.with_name(f"{seed}.{os.getpid()}.new.npz")
+        np.savez(temporary, **build_case(seed, patients))
+        temporary.replace(path)
+
+
+def write_cases(patients: Mapping[str, Any], folder: Path, workers: int) -> None:
+    """Write the training cases into `folder`; those already there are kept, so an interrupted run goes on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    first, last = patients["train_seeds"]
+    with ProcessPoolExecutor(workers) as pool, Progress() as progress:
+        bar = progress.add_task("virtual patients", total=last + 1 - first)
+        waiting = [pool.submit(_write_case, seed, patients, folder) for seed in range(first, last + 1)]
+        for future in as_completed(waiting):
+            future.result()
+            progress.advance(bar)
+
+
+def main() -> None:
+    """Write training cases: ``python -m coronary.ccta_scoring.training.cases --out cases``."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.toml"))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    arguments = parser.parse_args()
+    patients = tomllib.loads(arguments.config.read_text())["patients"]
+    write_cases(patients, arguments.out, arguments.workers)
+
+
+if __name__ == "__main__":
+    main()

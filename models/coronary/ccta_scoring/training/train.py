@@ -1,0 +1,165 @@
+"""Train one of the two networks on virtual contrast scans.
+
+Resumable: a kill costs at most the steps since the last checkpoint. The averaged weights of the last step are kept; the
+Dice coefficient on pieces of the validation patients is printed on the way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from coronary.ccta_scoring.preprocess import (
+    AORTA_CHANNELS,
+    COARSE_MM,
+    PIXEL_MM,
+    TREE_CHANNELS,
+    network_input,
+)
+from coronary.ccta_scoring.training.batches import Batches
+from coronary.ccta_scoring.training.network import DeepLabV3Plus, VNet
+from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
+from coronary.training_kit.weights import WeightAverage, read_weights, warm_cosine
+
+NetworkName = Literal["tree", "aorta"]
+
+CHECKPOINT_STEPS = 100
+VALIDATION_STEPS = 500
+REPORT_STEPS = 50
+
+#: Names of the pieces in a case, and their pixel size, mm.
+PIECES = {"tree": ("patches", "patch_targets", PIXEL_MM), "aorta": ("slices", "slice_targets", COARSE_MM)}
+
+
+def build_network(name: NetworkName) -> nn.Module:
+    """The untrained network."""
+    return VNet(TREE_CHANNELS) if name == "tree" else DeepLabV3Plus(AORTA_CHANNELS)
+
+
+def load_pieces(paths: Sequence[Path], name: NetworkName) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Pieces and targets of one network from all cases."""
+    pieces, targets, _ = PIECES[name]
+    images, truths = [], []
+    for path in paths:
+        with np.load(path) as case:
+            images.append(case[pieces])
+            truths.append(case[targets])
+    return np.concatenate(images), np.concatenate(truths)
+
+
+def soft_dice_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """1 - Dice coefficient of the batch (Milletari 2016) plus cross-entropy, from which empty crops learn."""
+    probability = torch.sigmoid(logits)
+    overlap = 2.0 * (probability * target).sum() + 1.0
+    dice = overlap / (probability.square().sum() + target.sum() + 1.0)
+    return 1.0 - dice + functional.binary_cross_entropy_with_logits(logits, target)
+
+
+def dice_of(network: nn.Module, pieces: NDArray[np.uint8], targets: NDArray[np.bool_]) -> float:
+    """Dice coefficient over all pixels of the pieces."""
+    network.eval()
+    both = found = true = 0
+    with torch.inference_mode():
+        for k in range(0, len(pieces), 8):
+            logits = network(torch.from_numpy(network_input(pieces[k : k + 8])).to(memory_format=torch.channels_last))
+            mask = (logits[:, 0] > 0).numpy()
+            both += int((mask & targets[k : k + 8]).sum())
+            found += int(mask.sum())
+            true += int(targets[k : k + 8].sum())
+    return 2.0 * both / max(1, found + true)
+
+
+def train(
+    name: NetworkName,
+    recipe: Mapping[str, Any],
+    cases: Sequence[Path],
+    validation: Sequence[Path],
+    out: Path,
+    start: Path | None,
+    minutes: float,
+) -> None:
+    """Train until the recipe's steps are done or `minutes` have passed; ``checkpoint.pt`` in `out` is gone on from."""
+    torch.manual_seed(1)
+    network = build_network(name)
+    if start is not None:
+        network.load_state_dict(read_weights(start))
+    network = network.to(memory_format=torch.channels_last)
+    average = WeightAverage(network)
+    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=recipe["weight_decay"])
+    step = 0
+    if (state := load_checkpoint(out / "checkpoint.pt")) is not None:
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        average.average, average.steps, step = state["average"], state["average_steps"], state["step"]
+        print(f"resumed at step {step}")
+    batches = Batches(*load_pieces(cases, name), recipe, PIECES[name][2], np.random.default_rng(step + 1))
+    loader = iter(DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4))
+    unseen = load_pieces(validation, name)
+    losses: list[float] = []
+    started = time.monotonic()
+    while step < recipe["steps"] and time.monotonic() - started < 60 * minutes:
+        factor = warm_cosine(step, warm_up=recipe["warm_up_steps"], total=recipe["steps"])
+        for group in optimiser.param_groups:
+            group["lr"] = recipe["learning_rate"] * factor
+        images, targets = next(loader)
+        network.train()
+        loss = soft_dice_loss(network(images.to(memory_format=torch.channels_last))[:, 0], targets)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimiser.step()
+        average.update(network)
+        losses.append(loss.item())
+        step += 1
+        is_done = step == recipe["steps"]
+        if step % REPORT_STEPS == 0:
+            rate = (time.monotonic() - started) / len(losses)
+            print(f"step {step}  loss {np.mean(losses[-REPORT_STEPS:]):.4f}  {rate:.2f} s/step", flush=True)
+        if step % VALIDATION_STEPS == 0 or is_done:
+            averaged = build_network(name)
+            averaged.load_state_dict(average.average)
+            print(f"step {step}  validation Dice {dice_of(averaged, *unseen):.4f}", flush=True)
+        if step % CHECKPOINT_STEPS == 0 or is_done:
+            save_checkpoint(
+                out / "checkpoint.pt",
+                {
+                    "network": network.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "average": average.average,
+                    "average_steps": average.steps,
+                    "step": step,
+                },
+            )
+
+
+def main() -> None:
+    """Train: ``python -m coronary.ccta_scoring.training.train tree --cases DIR --validation DIR --out run``."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("network", choices=("tree", "aorta"))
+    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.toml"))
+    parser.add_argument("--cases", type=Path, required=True)
+    parser.add_argument("--validation", type=Path, required=True, help="cases of other patients")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="weights to begin with")
+    parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    recipe = tomllib.loads(arguments.config.read_text())[arguments.network]
+    cases, validation = (sorted(folder.glob("*.npz")) for folder in (arguments.cases, arguments.validation))
+    train(arguments.network, recipe, cases, validation, arguments.out, arguments.start, arguments.minutes)
+
+
+if __name__ == "__main__":
+    main()
