@@ -33,10 +33,24 @@ def write_network(network: nn.Module, example: Tensor, input_name: str, output_n
     assert program is not None
     model = program.model_proto
     halve_weights(model)
+    strip_origins(model)
     onnx.checker.check_model(model)
     data = model.SerializeToString()
     out.write_bytes(data)
     return hashlib.sha256(data).hexdigest()
+
+
+def strip_origins(model: onnx.ModelProto) -> None:
+    """Take out what the exporter notes about where each node came from: paths and stack traces of this machine."""
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+    for value in (*model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    for function in model.functions:
+        for part in (function, *function.node):
+            del part.metadata_props[:]
+            part.ClearField("doc_string")
 
 
 def halve_weights(model: onnx.ModelProto) -> None:
