@@ -116,7 +116,7 @@ def score_contrast_scan(
     """
     search = search_calcium(volume, centerlines, calibration, rule, SENSITIVITY_SHIFT_HU, aorta_mask)
     found = {
-        shift: find_calcium(volume, centerlines, calibration, rule, search, shift)
+        shift: find_calcium(volume, centerlines, rule, search, shift)
         for shift in (0.0, -SENSITIVITY_SHIFT_HU, SENSITIVITY_SHIFT_HU)
     }
     scores = {shift: score_calcium_voxels(calcium, volume, calibration, rule) for shift, calcium in found.items()}

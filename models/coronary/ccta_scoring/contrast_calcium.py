@@ -53,20 +53,22 @@ class CalciumSearch:
         What was added to the given radii: 0 where the rule does not need it or it could not be measured.
     voxels
         All voxels that can be calcium, and those up to BEYOND_REACH_MM further out.
-    from_border_mm
-        Shape (m,): distance of each voxel from the border of the lumen, inside negative.
     is_within_reach
         Shape (m,): whether the voxel can be calcium of the vessel.
     core_hu
         Shape (n,): the threshold used at each centreline point.
+    positions_lps_mm, wall_core_hu, extent_hu
+        Shapes (m, 3), (m,), (m,): place of each voxel, and its thresholds by its own distance from the lumen.
     """
 
     lumen: LumenReference
     radius_offset_mm: float
     voxels: CrossSectionVoxels
-    from_border_mm: NDArray[np.float64]
     is_within_reach: NDArray[np.bool_]
     core_hu: NDArray[np.float64]
+    positions_lps_mm: NDArray[np.float64]
+    wall_core_hu: NDArray[np.float64]
+    extent_hu: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +132,17 @@ def search_calcium(
     is_within_reach = from_border <= rule.margin_mm
     if aorta_mask is not None:
         is_within_reach &= ~_in_aortic_wall(volume, aorta_mask, centerlines, voxels)
-    return CalciumSearch(lumen, offset, voxels, from_border, is_within_reach, core_hu)
+    lumen_hu = lumen.local_hu[voxels.point]
+    return CalciumSearch(
+        lumen=lumen,
+        radius_offset_mm=offset,
+        voxels=voxels,
+        is_within_reach=is_within_reach,
+        core_hu=core_hu,
+        positions_lps_mm=volume.to_lps_mm(voxels.index_zyx.astype(np.float64)),
+        wall_core_hu=np.minimum(rule.wall_core_hu(from_border, lumen_hu, calibration), core_hu[voxels.point]),
+        extent_hu=rule.extent_hu(from_border, lumen_hu, calibration),
+    )
 
 
 def _in_aortic_wall(
@@ -167,7 +179,6 @@ def _surface_zyx(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
 def find_calcium(
     volume: CtVolume,
     centerlines: CenterlinePoints,
-    calibration: ContrastCalibration,
     rule: CalciumRule,
     search: CalciumSearch,
     shift_hu: float = 0.0,
@@ -178,20 +189,16 @@ def find_calcium(
     branch that the tree lacks; then they are no calcium, but reported as suspected.
     """
     voxels, point = search.voxels, search.voxels.point
-    positions = volume.to_lps_mm(voxels.index_zyx.astype(np.float64))
-    lumen_hu = search.lumen.local_hu[point]
-    core_hu = search.core_hu[point]
-    wall_core_hu = np.minimum(rule.wall_core_hu(search.from_border_mm, lumen_hu, calibration), core_hu)
     voxel_mm3 = float(np.prod(volume.spacing_zyx_mm))
-    is_core = _plaque_cores(search, core_hu + shift_hu, MINIMUM_CORE_MM3 / voxel_mm3)
-    in_wall = _plaque_cores(search, wall_core_hu + shift_hu, MINIMUM_WALL_CORE_MM3 / voxel_mm3)
+    is_core = _plaque_cores(search, search.core_hu[point] + shift_hu, MINIMUM_CORE_MM3 / voxel_mm3)
+    in_wall = _plaque_cores(search, search.wall_core_hu + shift_hu, MINIMUM_WALL_CORE_MM3 / voxel_mm3)
     if is_core.any():
         is_core |= in_wall
     is_calcium = is_core.copy()
     if rule.growth_mm > 0 and is_core.any():
-        extent_hu = rule.extent_hu(search.from_border_mm, lumen_hu, calibration)
+        positions = search.positions_lps_mm
         distance, _ = KDTree(positions[is_core]).query(positions, distance_upper_bound=rule.growth_mm)
-        is_calcium |= (voxels.hu >= extent_hu + shift_hu) & np.isfinite(distance) & search.is_within_reach
+        is_calcium |= (voxels.hu >= search.extent_hu + shift_hu) & np.isfinite(distance) & search.is_within_reach
         is_calcium &= _touching(voxels.index_zyx, is_calcium, is_core)
     slices, rows, columns = volume.voxels_hu.shape
     return ContrastCalcium(

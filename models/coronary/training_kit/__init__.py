@@ -1,1 +1,1 @@
-"""What the training folders of the five families share: schedules, weight averages, checkpoints. Needs torch."""
+"""What the training folders of the five families share: cases, warps, schedules, averages, checkpoints, ONNX files."""

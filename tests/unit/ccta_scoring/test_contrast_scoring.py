@@ -361,9 +361,7 @@ def test_extent_threshold_follows_the_blurred_edge_of_the_lumen():
 def test_shift_moves_the_threshold_of_the_extent_too(calcified):
     search = search_calcium(calcified.volume, calcified.centerlines, calcified.calibration, WALL_EXCESS_RULE, 25.0)
     dimmest = {
-        shift: find_calcium(
-            calcified.volume, calcified.centerlines, calcified.calibration, WALL_EXCESS_RULE, search, shift
-        ).hu.min()
+        shift: find_calcium(calcified.volume, calcified.centerlines, WALL_EXCESS_RULE, search, shift).hu.min()
         for shift in (-25.0, 0.0, 25.0)
     }
     floor = 50 + 130 * 1.50 / 1.32

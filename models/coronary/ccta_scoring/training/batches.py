@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.utils.data import IterableDataset
 
 from coronary.ccta_scoring.preprocess import network_input
+from coronary.training_kit.warp import random_warp
 
 #: Nodes of a bend along each side of a crop.
 BEND_NODES = 5
@@ -41,24 +42,24 @@ class Batches(IterableDataset[tuple[Tensor, Tensor]]):
     ) -> None:
         self.pieces, self.targets, self.recipe, self.pixel_mm, self.rng = pieces, targets, recipe, pixel_mm, rng
 
-    def _grid(self, size: int) -> Tensor:
-        """Sampling grid of shape (1, crop, crop, 2)."""
-        a, crop = self.recipe, self.recipe["crop_pixels"]
-        angle = np.deg2rad(self.rng.uniform(-a["rotation_deg"], a["rotation_deg"]))
-        ratio = (1.0 + self.rng.uniform(-a["scale"], a["scale"])) * crop / size
-        stretch = 1.0 + self.rng.uniform(-a["stretch"], a["stretch"])
-        room = max(0.0, 1.0 - crop / size)
+    def _middle(self, size: int) -> tuple[float, float]:
+        """Middle of a crop, in normalised coordinates, with the crop inside the piece."""
+        room = max(0.0, 1.0 - self.recipe["crop_pixels"] / size)
         y, x = self.rng.uniform(-room, room, size=2)
-        cos, sin = np.cos(angle) * ratio, np.sin(angle) * ratio
-        theta = torch.tensor([[[cos * stretch, -sin, x], [sin * stretch, cos, y]]], dtype=torch.float32)
-        grid = functional.affine_grid(theta, [1, 1, crop, crop], align_corners=False)
-        nodes = torch.from_numpy(self.rng.normal(size=(1, 2, BEND_NODES, BEND_NODES)).astype(np.float32))
-        bend = functional.interpolate(nodes, size=(crop, crop), mode="bicubic", align_corners=True)
-        return grid + bend.permute(0, 2, 3, 1) * (a["bend_mm"] / self.pixel_mm * 2.0 / size)
+        return float(y), float(x)
 
     def _cut(self) -> tuple[Tensor, Tensor]:
         a, number = self.recipe, int(self.rng.integers(len(self.pieces)))
-        grid = self._grid(self.pieces.shape[-1])
+        size = self.pieces.shape[-1]
+        grid = random_warp(
+            a,
+            self.rng,
+            size=size,
+            crop_pixels=a["crop_pixels"],
+            pixel_mm=self.pixel_mm,
+            bend_nodes=BEND_NODES,
+            draw_middle=lambda: self._middle(size),
+        )
         piece = torch.from_numpy(network_input(self.pieces[number]))[None]
         image = functional.grid_sample(piece, grid, padding_mode="border", align_corners=False)[0]
         target = torch.from_numpy(self.targets[number].astype(np.float32))[None, None]

@@ -6,17 +6,12 @@ calibration factor.
 
 from __future__ import annotations
 
-import argparse
-import os
-import tomllib
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import Progress
 from scipy import ndimage
 
 from coronary.ccta_scoring.aorta import calibration_features, measure_aorta
@@ -31,6 +26,7 @@ from coronary.ccta_scoring.preprocess import (
 from coronary.contract import Refusal
 from coronary.ct_volume import CtVolume
 from coronary.imaging.resampling import CropGrid
+from coronary.training_kit.case_files import run_command
 from coronary.virtual_patient import VirtualScan, draw_acquisition, draw_patient, render
 
 #: Calcified plaque is part of the tree where it adds this much attenuation, HU.
@@ -149,35 +145,9 @@ def _aorta_slices(prepared: PreparedScan, aorta: NDArray[np.bool_]) -> tuple[NDA
     return np.stack([aorta_channels(prepared, z) for z in chosen]), aorta[source]
 
 
-def _write_case(seed: int, patients: Mapping[str, Any], folder: Path) -> None:
-    path = folder / f"{seed}.npz"
-    if not path.exists():
-        temporary = path.with_name(f"{seed}.{os.getpid()}.new.npz")
-        np.savez(temporary, **build_case(seed, patients))
-        temporary.replace(path)
-
-
-def write_cases(patients: Mapping[str, Any], folder: Path, workers: int) -> None:
-    """Write the training cases into `folder`; those already there are kept, so an interrupted run goes on."""
-    folder.mkdir(parents=True, exist_ok=True)
-    first, last = patients["train_seeds"]
-    with ProcessPoolExecutor(workers) as pool, Progress() as progress:
-        bar = progress.add_task("virtual patients", total=last + 1 - first)
-        waiting = [pool.submit(_write_case, seed, patients, folder) for seed in range(first, last + 1)]
-        for future in as_completed(waiting):
-            future.result()
-            progress.advance(bar)
-
-
 def main() -> None:
     """Write training cases: ``python -m coronary.ccta_scoring.training.cases --out cases``."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.toml"))
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    arguments = parser.parse_args()
-    patients = tomllib.loads(arguments.config.read_text())["patients"]
-    write_cases(patients, arguments.out, arguments.workers)
+    run_command(build_case, main.__doc__, Path(__file__).with_name("config.toml"))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from torch.utils.data import IterableDataset
 from coronary.csct_scoring.preprocess import PIXEL_MM, context_slices, stack_channels
 from coronary.csct_scoring.training.cases import NO_TARGET
 from coronary.csct_scoring.training.places import Place, PlaceSampler
+from coronary.training_kit.warp import random_warp
 
 #: Nodes of a bend along each side of a crop: 34 mm apart, the size of a chamber.
 BEND_NODES = 4
@@ -52,28 +53,22 @@ class Batches(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         off_centre = self.rng.uniform(-0.75, 0.75) * half
         return float(np.clip(place + off_centre, half, size - half)) * 2.0 / size - 1.0
 
-    def _transform(self, size: int, row: int, column: int) -> Tensor:
-        """Sampling grid of shape (1, crop, crop, 2) for a random rotation, stretch, bend and middle."""
-        a = self.augmentation
-        angle = np.deg2rad(self.rng.uniform(-a["rotation_deg"], a["rotation_deg"]))
-        common = 1.0 + self.rng.uniform(-a["scale"], a["scale"])
-        stretch = 1.0 + self.rng.uniform(-a["stretch"], a["stretch"])
-        y, x = self._middle(row, size), self._middle(column, size)
-        ratio = common * self.crop_pixels / size
-        cos, sin = np.cos(angle) * ratio, np.sin(angle) * ratio
-        theta = torch.tensor([[[cos * stretch, -sin, x], [sin * stretch, cos, y]]], dtype=torch.float32)
-        grid = functional.affine_grid(theta, [1, 1, self.crop_pixels, self.crop_pixels], align_corners=False)
-        nodes = torch.from_numpy(self.rng.normal(size=(1, 2, BEND_NODES, BEND_NODES)).astype(np.float32))
-        bend = functional.interpolate(nodes, size=grid.shape[1:3], mode="bicubic", align_corners=True)
-        return grid + bend.permute(0, 2, 3, 1) * (a["bend_mm"] / PIXEL_MM * 2.0 / size)
-
     def _cut(self, place: Place) -> tuple[Tensor, Tensor, Tensor]:
         number, z, row, column = place
         case, a = self.sampler.cases[number], self.augmentation
         # Stretched along the normal: neighbours that stand for the same distance lie nearer or further away.
         spacing_mm = case.slice_spacing_mm * (1.0 + self.rng.uniform(-a["stretch"], a["stretch"]))
         slices = context_slices(z, case.hu.shape[0], spacing_mm)
-        grid = self._transform(case.hu.shape[1], row, column)
+        size = case.hu.shape[1]
+        grid = random_warp(
+            a,
+            self.rng,
+            size=size,
+            crop_pixels=self.crop_pixels,
+            pixel_mm=PIXEL_MM,
+            bend_nodes=BEND_NODES,
+            draw_middle=lambda: (self._middle(row, size), self._middle(column, size)),
+        )
         hu = torch.from_numpy(case.hu[list(slices)].astype(np.float32))[None]
         hu = functional.grid_sample(hu, grid, padding_mode="border", align_corners=False)[0]
         whole = np.stack([case.peak_hu[z], case.target[z], case.territory[z]]).astype(np.float32)

@@ -6,24 +6,20 @@ pixels with calcium-like attenuation: elsewhere no answer of the network can cha
 
 from __future__ import annotations
 
-import argparse
-import os
-import tomllib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import Progress
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from coronary.calcium import AGATSTON_THRESHOLD_HU, Vessel
 from coronary.csct_scoring.preprocess import CROP_PIXELS, PIXEL_MM, PreparedVolume, prepare
 from coronary.ct_volume import CtVolume
+from coronary.training_kit.case_files import run_command, write_arrays
 from coronary.virtual_patient import (
     VirtualPatient,
     VirtualScan,
@@ -54,20 +50,13 @@ class TrainingCase:
     territory: NDArray[np.uint8]
     look_alike: NDArray[np.uint8]
 
+    def arrays(self) -> dict[str, Any]:
+        """The fields by their names, as they are stored."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     def save(self, path: Path) -> None:
         """Write the case under `path` in one step."""
-        temporary = path.with_name(f"{path.stem}.{os.getpid()}.new.npz")
-        np.savez(
-            temporary,
-            seed=self.seed,
-            slice_spacing_mm=self.slice_spacing_mm,
-            hu=self.hu,
-            peak_hu=self.peak_hu,
-            target=self.target,
-            territory=self.territory,
-            look_alike=self.look_alike,
-        )
-        temporary.replace(path)
+        write_arrays(path, self.arrays())
 
     @classmethod
     def load(cls, path: Path) -> TrainingCase:
@@ -155,33 +144,14 @@ def build_case(seed: int, patients: Mapping[str, Any]) -> TrainingCase:
     )
 
 
-def _write_case(seed: int, patients: Mapping[str, Any], folder: Path) -> None:
-    path = folder / f"{seed}.npz"
-    if not path.exists():
-        build_case(seed, patients).save(path)
-
-
-def write_cases(patients: Mapping[str, Any], folder: Path, workers: int) -> None:
-    """Write the training cases into `folder`; those already there are kept, so an interrupted run goes on."""
-    folder.mkdir(parents=True, exist_ok=True)
-    first, last = patients["train_seeds"]
-    with ProcessPoolExecutor(workers) as pool, Progress() as progress:
-        bar = progress.add_task("virtual patients", total=last + 1 - first)
-        waiting = [pool.submit(_write_case, seed, patients, folder) for seed in range(first, last + 1)]
-        for future in as_completed(waiting):
-            future.result()
-            progress.advance(bar)
+def build_arrays(seed: int, patients: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays of the case of `seed`, as they are stored."""
+    return build_case(seed, patients).arrays()
 
 
 def main() -> None:
     """Write training cases: ``python -m coronary.csct_scoring.training.cases --out cases``."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.toml"))
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    arguments = parser.parse_args()
-    patients = tomllib.loads(arguments.config.read_text())["patients"]
-    write_cases(patients, arguments.out, arguments.workers)
+    run_command(build_arrays, main.__doc__, Path(__file__).with_name("config.toml"))
 
 
 if __name__ == "__main__":
