@@ -9,41 +9,40 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coronary.calcium import CalciumScore
+from coronary.calcium import CalciumScore, VesselValues
+from coronary.concordance import LimitsOfAgreement
+from coronary.coronary_tree import CoronaryTree
 from coronary.ct_volume import CtVolume
+from coronary.reasons import QualityNote, Refusal
+
+__all__ = [
+    "AcquisitionFacts",
+    "CalciumFindings",
+    "ContrastFindings",
+    "Family",
+    "LimitsOfAgreement",
+    "LumenCourse",
+    "ModelManifest",
+    "ModelSession",
+    "ModelSessions",
+    "NetworkFile",
+    "ProgressCallback",
+    "QualityNote",
+    "Refusal",
+    "SeriesKind",
+]
 
 #: Kind of a CT series as decided by the router: header score first, measured blood-pool attenuation last.
 SeriesKind = Literal["csct", "ccta", "chest_ncct", "other"]
 
 #: Called with the finished fraction (0 to 1) of a running prediction.
 ProgressCallback = Callable[[float], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why something is not analysed: a value, not an exception.
-
-    ``code`` is stable and upper case (``GAP_BETWEEN_SLICES``); ``text`` is one English sentence that names the
-    position or value that caused it; ``detail`` holds the same facts for programs (unit in each key).
-    """
-
-    code: str
-    text: str
-    detail: Mapping[str, str | int | float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class QualityNote:
-    """Something a reader of the result must know (``NON_STANDARD_KVP``, ``STENT_SUSPECTED``): code and sentence."""
-
-    code: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +83,7 @@ class ModelManifest:
     version: str
     networks: Mapping[str, NetworkFile]
     training: Mapping[str, object]
+    agreement: LimitsOfAgreement | None = None
 
     @property
     def sha256(self) -> str:
@@ -102,8 +102,14 @@ class ModelManifest:
             name: NetworkFile(each["file"], each["sha256"], int(each["opset"]), each["inputs"])
             for name, each in document["networks"].items()
         }
-        model = document["model"]
-        return cls(model["name"], model["version"], networks, document.get("training", {}))
+        model, agreement = document["model"], document.get("agreement")
+        return cls(
+            name=model["name"],
+            version=model["version"],
+            networks=networks,
+            training=document.get("training", {}),
+            agreement=None if agreement is None else LimitsOfAgreement(**agreement),
+        )
 
 
 class ModelSession(Protocol):
@@ -116,6 +122,77 @@ class ModelSession(Protocol):
 
 #: The networks of one family by their names in its manifest.
 ModelSessions = Mapping[str, ModelSession]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LumenCourse:
+    """Attenuation along one artery; arrays have one entry per point from proximal to distal.
+
+    Parameters
+    ----------
+    name
+        Of the artery, as in the coronary tree (``LAD``, ``D1``).
+    arc_length_mm
+        Length from the artery's first point, mm.
+    measured_hu
+        Attenuation on the centreline, HU; NaN outside the volume.
+    is_reliable
+        Whether that is the attenuation of the lumen: no calcium on the centreline, lumen wide enough.
+    threshold_hu
+        From which attenuation a voxel of the cross-section is calcium for certain, HU.
+    """
+
+    name: str
+    arc_length_mm: NDArray[np.float64]
+    measured_hu: NDArray[np.float64]
+    is_reliable: NDArray[np.bool_]
+    threshold_hu: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ContrastFindings:
+    """What a contrast scan shows besides calcium, and what its thresholds were adapted to; attenuations in HU.
+
+    Parameters
+    ----------
+    tree
+        Coronary arteries: labelled centrelines with radii, and their voxels.
+    aorta_mask
+        Shape of the volume: ascending aorta with its root.
+    calibration_factor_hu
+        Representative attenuation of the coronary lumen, from the aorta (Lee 2023, section 2.4).
+    aorta_mean_hu, aorta_sd_hu
+        Blood of the ascending aorta, and its noise in single voxels.
+    blood_pool_hu
+        Brightest common blood around the heart.
+    kvp
+        Tube voltage.
+    thresholds_hu
+        Name -> threshold used.
+    threshold_shift_hu
+        By how much all thresholds were shifted for the next two.
+    agatston_at_lower_thresholds, agatston_at_higher_thresholds
+        The score with shifted thresholds.
+    segmented_volume_mm3
+        Volume of the segmented voxels. ``CalciumScore.volume_mm3`` is larger: it is what a calcium-scoring CT with its
+        thick slices would show of them.
+    courses
+        Attenuation along each centreline of the tree, in its order.
+    """
+
+    tree: CoronaryTree
+    aorta_mask: NDArray[np.bool_]
+    calibration_factor_hu: float
+    aorta_mean_hu: float
+    aorta_sd_hu: float
+    blood_pool_hu: float
+    kvp: float
+    thresholds_hu: Mapping[str, float]
+    threshold_shift_hu: float
+    agatston_at_lower_thresholds: VesselValues
+    agatston_at_higher_thresholds: VesselValues
+    segmented_volume_mm3: VesselValues
+    courses: tuple[LumenCourse, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,6 +211,9 @@ class CalciumFindings:
         Notes for the reader, worst first.
     parameters
         Name → value as text: threshold, minimum area, connectivity, spacing rule, mass calibration, model hash.
+    contrast
+        What a contrast scan shows besides; None for a non-contrast scan. Then ``score`` is an estimate of the score of
+        a calcium-scoring CT, and must be named so wherever it is shown.
     """
 
     score: CalciumScore
@@ -141,6 +221,7 @@ class CalciumFindings:
     lesion_labels: NDArray[np.uint16]
     quality: tuple[QualityNote, ...]
     parameters: Mapping[str, str]
+    contrast: ContrastFindings | None = None
 
 
 class Family(Protocol):
@@ -167,6 +248,6 @@ class Family(Protocol):
 
     def predict(
         self, sessions: ModelSessions, volume: CtVolume, facts: AcquisitionFacts, on_progress: ProgressCallback
-    ) -> CalciumFindings:
-        """Analyse an eligible volume."""
+    ) -> CalciumFindings | Refusal:
+        """Analyse an eligible volume; a refusal is what only the analysis itself could find."""
         ...

@@ -50,9 +50,10 @@ class Lesion:
     agatston
         ``FIELD_CONVENTION``: this lesion's share, by pixels, of its in-slice regions.
     agatston_paper
-        ``PAPER_CONVENTION``; never to be compared with risk tables.
+        ``PAPER_CONVENTION``; never to be compared with risk tables. None for calcium of a contrast scan.
     weighted_pixels, weighted_pixels_paper
-        The whole numbers behind the two: pixels x density weight, before any geometry.
+        The whole numbers behind the two: pixels x density weight, before any geometry. 0 for calcium of a contrast
+        scan, whose weights are continuous.
     center_lps_mm
         Unweighted centroid of its voxels.
     slices
@@ -62,7 +63,7 @@ class Lesion:
     label: int
     vessel: Vessel
     agatston: float
-    agatston_paper: float
+    agatston_paper: float | None
     volume_mm3: float
     mass_mg: float | None
     peak_hu: float
@@ -70,16 +71,16 @@ class Lesion:
     center_lps_mm: tuple[float, float, float]
     slices: tuple[int, ...]
     voxel_count: int
-    weighted_pixels: int
-    weighted_pixels_paper: int
+    weighted_pixels: int = 0
+    weighted_pixels_paper: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class CalciumScore:
     """All numbers of one scored volume; ``mass_mg`` is None when no calibration was given.
 
-    ``agatston`` follows ``convention``, ``agatston_paper`` follows ``paper_convention``; risk category and CAC-DRS are
-    those of ``agatston``. Lesions are ordered by vessel and by the z, y, x of their centroid.
+    ``agatston`` follows ``convention``, ``agatston_paper`` follows ``paper_convention`` (None in a contrast scan); risk
+    category and CAC-DRS are those of ``agatston``. Lesions are ordered by vessel and by the z, y, x of their centroid.
     """
 
     agatston: VesselValues
@@ -88,7 +89,7 @@ class CalciumScore:
     lesions: tuple[Lesion, ...]
     risk_category: RiskCategory
     cac_drs: str
-    agatston_paper: VesselValues
+    agatston_paper: VesselValues | None
     mass_calibration: MassCalibration | None = None
     convention: str = FIELD_CONVENTION
     paper_convention: str = PAPER_CONVENTION

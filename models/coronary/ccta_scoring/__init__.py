@@ -1,9 +1,12 @@
-"""Calcium scoring of contrast CCTA (Lee 2023, "paper 1"): the part of the family that needs no network.
+"""Calcium scoring of contrast CCTA (Lee 2023, "paper 1"); the model card is README.md beside this file.
 
-"Paper 1" is Lee et al., J Cardiovasc Dev Dis 2023;10:143. Centrelines and the mask of the aorta are arguments; the
-calibration factor is a number. Arrays in, numbers out.
+"Paper 1" is Lee et al., J Cardiovasc Dev Dis 2023;10:143. The family's entry is :class:`CctaScoring`; the names below
+are its steps, of which only ``predict`` needs the networks.
 """
 
+from __future__ import annotations
+
+from coronary.ccta_scoring import eligibility, predict
 from coronary.ccta_scoring.agatston_equivalent import (
     SENSITIVITY_SHIFT_HU,
     ContrastScore,
@@ -22,7 +25,7 @@ from coronary.ccta_scoring.calibration import ContrastCalibration
 from coronary.ccta_scoring.centerlines import CenterlinePoints
 from coronary.ccta_scoring.contrast_calcium import ContrastCalcium
 from coronary.ccta_scoring.equivalent_volume import volume_in_calcium_scan
-from coronary.ccta_scoring.lumen_courses import LumenCourse, lumen_courses
+from coronary.ccta_scoring.lumen_courses import lumen_courses
 from coronary.ccta_scoring.scan_quality import (
     Finding,
     ScanAssessment,
@@ -39,6 +42,27 @@ from coronary.ccta_scoring.tree_quality import (
     check_tree,
 )
 from coronary.ccta_scoring.vesselness import measure_vesselness
+from coronary.contract import AcquisitionFacts, CalciumFindings, ModelSessions, ProgressCallback, Refusal, SeriesKind
+from coronary.ct_volume import CtVolume
+
+
+class CctaScoring:
+    """The family as the contract wants it."""
+
+    name = "ccta-scoring"
+    package = "coronary.ccta_scoring"
+    series_kind: SeriesKind = "ccta"
+
+    def check_eligibility(self, facts: AcquisitionFacts, volume: CtVolume) -> Refusal | None:
+        """Say why this volume must not be scored, or None."""
+        return eligibility.check_eligibility(facts, volume)
+
+    def predict(
+        self, sessions: ModelSessions, volume: CtVolume, facts: AcquisitionFacts, on_progress: ProgressCallback
+    ) -> CalciumFindings | Refusal:
+        """Score an eligible volume, or refuse what only its vessels could show."""
+        return predict.predict(sessions, volume, facts, on_progress)
+
 
 __all__ = [
     "CALIBRATION_FEATURES",
@@ -49,13 +73,13 @@ __all__ = [
     "AttenuationMapping",
     "AttenuationMixture",
     "CalciumRule",
+    "CctaScoring",
     "CenterlinePoints",
     "ContrastCalcium",
     "ContrastCalibration",
     "ContrastScore",
     "ContrastScoring",
     "Finding",
-    "LumenCourse",
     "PaperRule",
     "ScanAssessment",
     "WallExcessRule",

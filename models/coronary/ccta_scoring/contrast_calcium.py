@@ -213,7 +213,7 @@ def find_calcium(
     )
 
 
-def _pieces(index_zyx: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+def connected_pieces(index_zyx: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Number from 1 of the 6-connected piece of each chosen voxel, 0 for the others."""
     piece = np.zeros(len(chosen), dtype=np.int64)
     if chosen.any():
@@ -228,7 +228,7 @@ def _pieces(index_zyx: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[
 def _plaque_cores(search: CalciumSearch, threshold_hu: NDArray[np.float64], minimum_voxels: float) -> NDArray[np.bool_]:
     """Voxels within reach above their threshold whose 6-connected piece is large enough and mostly within reach."""
     is_bright = search.voxels.hu >= threshold_hu
-    piece = _pieces(search.voxels.index_zyx, is_bright)
+    piece = connected_pieces(search.voxels.index_zyx, is_bright)
     if not is_bright.any():
         return is_bright
     size = np.bincount(piece)
@@ -240,7 +240,7 @@ def _plaque_cores(search: CalciumSearch, threshold_hu: NDArray[np.float64], mini
 
 def _touching(index_zyx: NDArray[np.int64], chosen: NDArray[np.bool_], cores: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Whether each voxel lies in a piece of chosen voxels that holds a core."""
-    piece = _pieces(index_zyx, chosen)
+    piece = connected_pieces(index_zyx, chosen)
     has_core = np.zeros(int(piece.max()) + 1, dtype=np.bool_)
     has_core[piece[cores]] = True
     return np.asarray(chosen & has_core[piece])

@@ -5,39 +5,13 @@ Decides nothing; it puts measurements back beside the arteries they were made in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from coronary.ccta_scoring.agatston_equivalent import ContrastScoring
+from coronary.contract import LumenCourse
 from coronary.coronary_tree import CoronaryTree
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LumenCourse:
-    """Attenuation along one artery; arrays have one entry per point from proximal to distal.
-
-    Parameters
-    ----------
-    name
-        Of the artery, as in the coronary tree (``LAD``, ``D1``).
-    arc_length_mm
-        Length from the artery's first point, mm.
-    measured_hu
-        Attenuation on the centreline, HU; NaN outside the volume.
-    is_reliable
-        Whether that is the attenuation of the lumen: no calcium on the centreline, lumen wide enough.
-    threshold_hu
-        From which attenuation a voxel of the cross-section is calcium for certain, HU.
-    """
-
-    name: str
-    arc_length_mm: NDArray[np.float64]
-    measured_hu: NDArray[np.float64]
-    is_reliable: NDArray[np.bool_]
-    threshold_hu: NDArray[np.float64]
 
 
 def lumen_courses(tree: CoronaryTree, scoring: ContrastScoring) -> tuple[LumenCourse, ...]:

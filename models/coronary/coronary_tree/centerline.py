@@ -11,12 +11,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from coronary.contract import QualityNote
 from coronary.coronary_tree.components import DroppedPiece
 from coronary.coronary_tree.curves import Points, Values, arc_length_mm, rotation_minimising_frames
 from coronary.coronary_tree.joining import Join
 from coronary.coronary_tree.ostia import Ostium
 from coronary.coronary_tree.segments import Dominance
+from coronary.reasons import QualityNote
 
 #: Main trunks of a complete tree.
 MAIN_TRUNKS: Final = ("LM", "LAD", "LCX", "RCA")

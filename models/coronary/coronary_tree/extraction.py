@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from coronary.contract import Refusal
 from coronary.coronary_tree.centerline import CoronaryTree
 from coronary.coronary_tree.components import plausible_voxels
 from coronary.coronary_tree.curves import Points
@@ -20,6 +19,7 @@ from coronary.coronary_tree.segments import name_courses
 from coronary.coronary_tree.skeleton import CurveGraph, skeletonise
 from coronary.coronary_tree.veins import without_veins
 from coronary.ct_volume import CtVolume
+from coronary.reasons import Refusal
 
 
 def trace_coronary_tree(

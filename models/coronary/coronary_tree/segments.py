@@ -13,7 +13,6 @@ from typing import Final, Literal
 import numpy as np
 
 from coronary.calcium import Vessel
-from coronary.contract import QualityNote
 from coronary.coronary_tree.curves import arc_length_mm
 from coronary.coronary_tree.growing import CurveTree
 from coronary.coronary_tree.ostia import System
@@ -28,6 +27,7 @@ from coronary.coronary_tree.trunks import (
     nodes_of,
     turn_to_apex,
 )
+from coronary.reasons import QualityNote
 
 Dominance = Literal["right", "left", "codominant"]
 Borders = tuple[tuple[float, int], ...]

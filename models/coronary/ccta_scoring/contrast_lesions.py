@@ -1,0 +1,77 @@
+"""Calcium of a contrast scan as lesions and as the score document that all families share.
+
+Decides how voxels become lesions (6-connected within a vessel) and what each contributes. The numbers of the vessels
+are decided in :mod:`agatston_equivalent`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coronary.calcium import CalciumScore, Lesion, Vessel, cac_drs
+from coronary.calcium.voxel_grid import VoxelGrid, centroid_lps_mm
+from coronary.ccta_scoring.agatston_equivalent import ContrastScoring
+from coronary.ccta_scoring.calcium_rules import CalciumRule
+from coronary.ccta_scoring.calibration import ContrastCalibration
+from coronary.ccta_scoring.contrast_calcium import ContrastCalcium, connected_pieces
+from coronary.ct_volume import CtVolume
+
+
+def lesions_of(calcium: ContrastCalcium) -> list[NDArray[np.int64]]:
+    """Voxel numbers of each lesion, ordered by vessel, then centroid (z, y, x), then first voxel."""
+    found: list[NDArray[np.int64]] = []
+    for vessel in Vessel:
+        piece = connected_pieces(calcium.index_zyx, calcium.vessel == vessel)
+        members = [np.flatnonzero(piece == number) for number in range(1, int(piece.max(initial=0)) + 1)]
+        found += sorted(members, key=lambda m: (*calcium.index_zyx[m].mean(axis=0).tolist(), int(m[0])))
+    return found
+
+
+def calcium_score(
+    scoring: ContrastScoring, volume: CtVolume, calibration: ContrastCalibration, rule: CalciumRule
+) -> tuple[CalciumScore, NDArray[np.uint16]]:
+    """The score with its lesions, and the map of the lesions (shape of the volume; n is ``lesions[n - 1]``).
+
+    A lesion's Agatston equivalent is the sum over its voxels; its volume is its share, by voxels, of its vessel's
+    equivalent volume. There is no mass: contrast agent and calcium share a voxel.
+    """
+    calcium, grid = scoring.calcium, VoxelGrid.checked(volume.spacing_zyx_mm)
+    weight = rule.weight(calcium.hu, calibration)
+    voxels_of = {vessel: int(np.count_nonzero(calcium.vessel == vessel)) for vessel in Vessel}
+    labels = np.zeros(volume.voxels_hu.shape, dtype=np.uint16)
+    lesions = []
+    for label, members in enumerate(lesions_of(calcium), start=1):
+        index, hu = calcium.index_zyx[members], calcium.hu[members]
+        vessel = Vessel(int(calcium.vessel[members[0]]))
+        labels[tuple(index.T)] = label
+        share = len(members) / voxels_of[vessel]
+        lesions.append(
+            Lesion(
+                label=label,
+                vessel=vessel,
+                agatston=math.fsum(weight[members].tolist()) * grid.agatston_per_weighted_pixel,
+                agatston_paper=None,
+                volume_mm3=share * scoring.score.equivalent_volume_mm3.of(vessel),
+                mass_mg=None,
+                peak_hu=float(hu.max()),
+                mean_hu=float(hu.mean()),
+                center_lps_mm=centroid_lps_mm(index, volume.affine_lps),
+                slices=tuple(np.unique(index[:, 0]).tolist()),
+                voxel_count=len(members),
+            )
+        )
+    total = scoring.score.agatston.total
+    score = CalciumScore(
+        agatston=scoring.score.agatston,
+        volume_mm3=scoring.score.equivalent_volume_mm3,
+        mass_mg=None,
+        lesions=tuple(lesions),
+        risk_category=scoring.score.risk_category,
+        cac_drs=cac_drs(total, len({lesion.vessel for lesion in lesions})),
+        agatston_paper=None,
+        convention=scoring.convention,
+    )
+    return score, labels

@@ -1,0 +1,169 @@
+"""Score one contrast scan: networks, masks, tree, calibration, score, each step checked before the next.
+
+Decides the order of the steps and what stops them. The first refusal ends the analysis; every note collected until
+then is kept.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from coronary.calcium import AGATSTON_THRESHOLD_HU
+from coronary.ccta_scoring.agatston_equivalent import SENSITIVITY_SHIFT_HU, ContrastScoring, score_contrast_scan
+from coronary.ccta_scoring.aorta import AorticAttenuation, calibration_features, measure_aorta
+from coronary.ccta_scoring.calcium_rules import WALL_EXCESS_RULE, WALL_HU
+from coronary.ccta_scoring.calibration import ContrastCalibration
+from coronary.ccta_scoring.centerlines import CenterlinePoints
+from coronary.ccta_scoring.contrast_lesions import calcium_score
+from coronary.ccta_scoring.eligibility import acquisition_notes
+from coronary.ccta_scoring.lumen_courses import lumen_courses
+from coronary.ccta_scoring.masks import aorta_mask, aorta_probability, artery_mask, tree_probability
+from coronary.ccta_scoring.preprocess import prepare
+from coronary.ccta_scoring.scan_quality import ScanAssessment, check_contrast, check_noise
+from coronary.ccta_scoring.tree_quality import (
+    check_calibration,
+    check_coverage,
+    check_motion,
+    check_score,
+    check_tree,
+)
+from coronary.contract import (
+    AcquisitionFacts,
+    CalciumFindings,
+    ContrastFindings,
+    ModelSession,
+    ModelSessions,
+    ProgressCallback,
+    QualityNote,
+    Refusal,
+)
+from coronary.coronary_tree import trace_coronary_tree
+from coronary.ct_volume import CtVolume
+from coronary.imaging.heart_region import find_heart_region
+
+#: The tree network takes most of the time; this share of it is reported as done before and when it ends.
+TREE_BEGINS, TREE_ENDS = 0.1, 0.8
+
+RULE = WALL_EXCESS_RULE
+
+
+def calibration_factor_hu(session: ModelSession, aorta: AorticAttenuation, kvp: float) -> float:
+    """Representative attenuation of the coronary lumen: the regression's ratio x the mean of the aorta."""
+    (ratio,) = np.ravel(session.run({"features": calibration_features(aorta, kvp)[None]})[0]).tolist()
+    return float(ratio) * aorta.mean_hu
+
+
+def predict(
+    sessions: ModelSessions, volume: CtVolume, facts: AcquisitionFacts, on_progress: ProgressCallback
+) -> CalciumFindings | Refusal:
+    """Score an eligible volume (see :mod:`eligibility`).
+
+    Returns
+    -------
+    CalciumFindings
+        With ``contrast``; the score is an estimate of the score of a calcium-scoring CT.
+    Refusal
+        ``NO_CONTRAST``, ``AORTA_NOT_FOUND``, ``EARLY_PHASE``, ``NOISY``, ``NO_OSTIUM``, ``TREE_INCOMPLETE`` and what else
+        :mod:`scan_quality` and :mod:`tree_quality` refuse.
+    """
+    assert facts.kvp is not None, "eligibility refuses a scan without tube voltage"
+    region = find_heart_region(volume)
+    prepared = prepare(volume, region.center_lps_mm)
+    if isinstance(prepared, Refusal):
+        return prepared
+    aortic = aorta_mask(aorta_probability(sessions["aorta"], prepared), prepared.coarse_grid, volume)
+    aorta = measure_aorta(volume, aortic)
+    if isinstance(aorta, Refusal):
+        return aorta
+    before = ScanAssessment.of(check_contrast(aorta, prepared.mixture.blood_hu), check_noise(aorta, facts.kvp))
+    if before.refusal is not None:
+        return before.refusal
+    on_progress(TREE_BEGINS)
+    probability = tree_probability(
+        sessions["tree"], prepared, lambda done: on_progress(TREE_BEGINS + (TREE_ENDS - TREE_BEGINS) * done)
+    )
+    arteries = artery_mask(probability, prepared.grid, volume)
+    tree = trace_coronary_tree(volume, arteries, aortic)
+    if isinstance(tree, Refusal):
+        return tree
+    complete = ScanAssessment.of(check_tree(tree), check_coverage(volume, tree, aorta))
+    if complete.refusal is not None:
+        return complete.refusal
+    calibration = ContrastCalibration(
+        calibration_factor_hu=calibration_factor_hu(sessions["calibration"], aorta, facts.kvp),
+        blood_pool_hu=prepared.mixture.blood_hu,
+        aorta_mean_hu=aorta.mean_hu,
+        aorta_sd_hu=aorta.sd_hu,
+        kvp=facts.kvp,
+    )
+    points = CenterlinePoints.of_tree(tree)
+    scoring = score_contrast_scan(volume, points, calibration, RULE, aortic)
+    factor = calibration.calibration_factor_hu
+    after = ScanAssessment.of(
+        check_score(scoring),
+        check_calibration(factor, aorta, points, scoring.lumen),
+        check_motion(factor, points, scoring.lumen),
+    )
+    if after.refusal is not None:
+        return after.refusal
+    score, lesion_labels = calcium_score(scoring, volume, calibration, RULE)
+    on_progress(1.0)
+    return CalciumFindings(
+        score=score,
+        vessel_labels=scoring.calcium.vessel_labels(),
+        lesion_labels=lesion_labels,
+        quality=(*after.notes, *complete.notes, *before.notes, *_other_notes(volume, facts, region.is_found)),
+        parameters=_parameters(calibration),
+        contrast=ContrastFindings(
+            tree=tree,
+            aorta_mask=aortic,
+            calibration_factor_hu=factor,
+            aorta_mean_hu=aorta.mean_hu,
+            aorta_sd_hu=aorta.sd_hu,
+            blood_pool_hu=prepared.mixture.blood_hu,
+            kvp=facts.kvp,
+            thresholds_hu=_thresholds_hu(scoring, calibration),
+            threshold_shift_hu=SENSITIVITY_SHIFT_HU,
+            agatston_at_lower_thresholds=scoring.at_lower_thresholds.agatston,
+            agatston_at_higher_thresholds=scoring.at_higher_thresholds.agatston,
+            segmented_volume_mm3=scoring.score.volume_mm3,
+            courses=lumen_courses(tree, scoring),
+        ),
+    )
+
+
+def _thresholds_hu(scoring: ContrastScoring, calibration: ContrastCalibration) -> dict[str, float]:
+    """Thresholds a reader can check: of certain calcium along the tree, and of calcium beside the lumen."""
+    core = scoring.calcium.threshold_hu
+    return {
+        "certain calcium, lowest": float(core.min()),
+        "certain calcium, median": float(np.median(core)),
+        "certain calcium, highest": float(core.max()),
+        "calcium beside the lumen": WALL_HU + AGATSTON_THRESHOLD_HU * calibration.calcium_ratio,
+    }
+
+
+def _other_notes(volume: CtVolume, facts: AcquisitionFacts, is_heart_found: bool) -> tuple[QualityNote, ...]:
+    notes = list(acquisition_notes(facts, volume))
+    if facts.is_lossy_compressed:
+        notes.append(
+            QualityNote("LOSSY_COMPRESSION", "The source was compressed with loss; small lesions may be lost.")
+        )
+    if not is_heart_found:
+        notes.append(
+            QualityNote(
+                "HEART_NOT_LOCATED", "The lungs are not in view; the middle of the image was taken as the heart."
+            )
+        )
+    return tuple(notes)
+
+
+def _parameters(calibration: ContrastCalibration) -> dict[str, str]:
+    return {
+        "rule": RULE.name,
+        "calibration factor": f"{calibration.calibration_factor_hu:.0f} HU",
+        "aorta": f"{calibration.aorta_mean_hu:.0f} HU, SD {calibration.aorta_sd_hu:.0f} HU",
+        "tube voltage": f"{calibration.kvp:g} kV; calcium {calibration.calcium_ratio:.2f} times as bright as at 120 kV",
+        "connectivity": "6-connected in 3-D within a vessel",
+        "score": "estimate of the score of a calcium-scoring CT; no mass",
+    }

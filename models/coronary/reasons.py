@@ -1,0 +1,27 @@
+"""Why something is not analysed, and what a reader of a result must know: coded values, never exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something is not analysed: a value, not an exception.
+
+    ``code`` is stable and upper case (``GAP_BETWEEN_SLICES``); ``text`` is one English sentence that names the
+    position or value that caused it; ``detail`` holds the same facts for programs (unit in each key).
+    """
+
+    code: str
+    text: str
+    detail: Mapping[str, str | int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class QualityNote:
+    """Something a reader of the result must know (``NON_STANDARD_KVP``, ``STENT_SUSPECTED``): code and sentence."""
+
+    code: str
+    text: str
