@@ -78,8 +78,8 @@ class Concordance:
         low, high = self.expected_ccta
         verdict = "outside" if self.is_discordant else "within"
         return (
-            f"The contrast scan gives {self.ccta.total:.0f}, the calcium-scoring CT {self.csct.total:.0f}: {verdict} the "
-            f"limits of agreement ({low:.0f} to {high:.0f})."
+            f"The contrast scan gives {self.ccta.total:.0f}, the calcium-scoring CT {self.csct.total:.0f}: {verdict} "
+            f"the limits of agreement ({low:.0f} to {high:.0f})."
         )
 
 

@@ -63,8 +63,8 @@ def predict(
     CalciumFindings
         With ``contrast``; the score is an estimate of the score of a calcium-scoring CT.
     Refusal
-        ``NO_CONTRAST``, ``AORTA_NOT_FOUND``, ``EARLY_PHASE``, ``NOISY``, ``NO_OSTIUM``, ``TREE_INCOMPLETE`` and what else
-        :mod:`scan_quality` and :mod:`tree_quality` refuse.
+        ``NO_CONTRAST``, ``AORTA_NOT_FOUND``, ``EARLY_PHASE``, ``NOISY``, ``NO_OSTIUM``, ``TREE_INCOMPLETE`` and what
+        else :mod:`scan_quality` and :mod:`tree_quality` refuse.
     """
     assert facts.kvp is not None, "eligibility refuses a scan without tube voltage"
     region = find_heart_region(volume)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from coronary.calcium import score_calcium
-from coronary.contract import AcquisitionFacts, Family, ModelSessions
+from coronary.contract import AcquisitionFacts, Family, ModelSessions, Refusal
 from coronary.ct_volume import CtVolume
 from coronary.evaluation.cohort import CaseRecord
 from coronary.virtual_patient import Acquisition, draw_acquisition, draw_patient, render
@@ -69,8 +69,8 @@ def run_case(member: CohortMember, family: Family, sessions: ModelSessions) -> C
     volume = CtVolume(scan.voxels_hu, scan.affine_lps)
     truth = score_calcium(scan.voxels_hu, scan.vessel_labels, volume.spacing_zyx_mm, volume.affine_lps)
     facts = acquisition_facts(acquisition)
-    refusal = family.check_eligibility(facts, volume)
-    findings = None if refusal else family.predict(sessions, volume, facts, lambda _: None)
+    outcome = family.check_eligibility(facts, volume) or family.predict(sessions, volume, facts, lambda _: None)
+    findings, refusal = (None, outcome) if isinstance(outcome, Refusal) else (outcome, None)
     return CaseRecord(
         case_id=member.case_id,
         true=truth.agatston,

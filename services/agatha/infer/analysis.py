@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agatha.infer.model_runtime import ModelRuntime
-from coronary.contract import AcquisitionFacts, CalciumFindings, Family, ProgressCallback, QualityNote
+from coronary.contract import AcquisitionFacts, CalciumFindings, Family, ProgressCallback, QualityNote, Refusal
 from coronary.ct_volume import CtVolume
 from coronary.registry import manifest_of
 
@@ -18,8 +18,10 @@ def run_analysis(
     facts: AcquisitionFacts,
     notes: Sequence[QualityNote],
     on_progress: ProgressCallback,
-) -> CalciumFindings:
+) -> CalciumFindings | Refusal:
     """Analyse an eligible volume and add the model's identity to the parameters of the findings.
+
+    A refusal is what only the analysis itself could find: no result, and the reason.
 
     Parameters
     ----------
@@ -33,6 +35,8 @@ def run_analysis(
     """
     sessions = runtime.sessions(family)
     findings = family.predict(sessions, volume, facts, on_progress)
+    if isinstance(findings, Refusal):
+        return findings
     manifest = manifest_of(family)
     parameters = {
         **findings.parameters,

@@ -138,7 +138,8 @@ def _analyze_job(context: PipelineContext, lease: JobLease) -> str:
     if refusal is None and seen.assembled is not None:
         with stage("infer"):
             family, volume, facts = family_named(job.analysis), seen.assembled.volume, seen.assembled.facts
-            findings = run_analysis(context.runtime(), family, volume, facts, seen.notes, lambda _done: None)
+            outcome = run_analysis(context.runtime(), family, volume, facts, seen.notes, lambda _done: None)
+            findings, refusal = (None, outcome) if isinstance(outcome, Refusal) else (outcome, None)
     state: ResultState = "completed" if findings is not None else "refused"
     with stage("report"):
         report = write_report(context, job, instances, seen, findings=findings, refusal=refusal, state=state)

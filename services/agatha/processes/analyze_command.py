@@ -126,7 +126,8 @@ def _analyze_series(
         try:
             if refusal is None and seen.assembled is not None:
                 family, volume, facts = family_named(decided.analysis), seen.assembled.volume, seen.assembled.facts
-                findings = run_analysis(runtime, family, volume, facts, seen.notes, on_progress)
+                outcome = run_analysis(runtime, family, volume, facts, seen.notes, on_progress)
+                findings, refusal = (None, outcome) if isinstance(outcome, Refusal) else (outcome, None)
             _write(report, _request(files, index, seen, decided.analysis, findings, refusal), out)
         except (ModelUnusable, SourceMismatch) as exc:
             report.failure = str(exc)

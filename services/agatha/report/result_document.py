@@ -86,7 +86,9 @@ def _calcium(request: ReportRequest, findings: CalciumFindings) -> dict[str, Any
         "risk_category": score.risk_category,
         "cac_drs": score.cac_drs,
         "convention": score.convention,
-        "alternative_scores": [
+        "alternative_scores": []
+        if score.agatston_paper is None
+        else [
             {
                 "name": "agatston_paper",
                 "convention": score.paper_convention,
