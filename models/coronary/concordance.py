@@ -82,6 +82,20 @@ class Concordance:
             f"the limits of agreement ({low:.0f} to {high:.0f})."
         )
 
+    def as_dict(self) -> dict[str, object]:
+        """As in a result document: values that JSON keeps."""
+        csct_category, ccta_category = self.categories
+        return {
+            "is_discordant": self.is_discordant,
+            "csct": self.csct.as_dict(),
+            "ccta": self.ccta.as_dict(),
+            "difference": self.difference,
+            "expected_ccta": list(self.expected_ccta),
+            "categories": {"csct": csct_category, "ccta": ccta_category},
+            "text": self.text,
+            "data": self.limits.data,
+        }
+
 
 def compare_scores(csct: VesselValues, ccta: VesselValues, limits: LimitsOfAgreement) -> Concordance:
     """Compare the score of a calcium-scoring CT with its estimate from a contrast scan of the same patient."""

@@ -47,6 +47,12 @@ class CaseRecord:
         The result was handed over as "needs reading".
     covariates
         What strata are made of: ``{"kvp": 100, "kernel": "soft"}``.
+    true_volume_mm3, predicted_volume_mm3
+        The same for the volume; None where it was not compared.
+    notes
+        Codes of the notes of the result.
+    measures
+        What else was measured in the case, by name: overlaps, counts, attenuations.
     """
 
     case_id: str
@@ -55,6 +61,10 @@ class CaseRecord:
     refusal: str = ""
     is_flagged: bool = False
     covariates: Mapping[str, str | float | bool] = field(default_factory=dict)
+    true_volume_mm3: VesselValues | None = None
+    predicted_volume_mm3: VesselValues | None = None
+    notes: tuple[str, ...] = ()
+    measures: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.predicted is None) != bool(self.refusal):

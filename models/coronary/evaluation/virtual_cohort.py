@@ -1,5 +1,6 @@
 """A cohort of virtual patients for a scoring family: who is in it, and how one case is run.
 
+A contrast scan is scored against the calcium-scoring CT of the same patient, the other half of the pair.
 Half of a cohort has no coronary calcium, and most of those carry something that looks like it. Seeds decide
 everything, so anyone can repeat every figure; they must lie outside the seeds of the family's training.
 """
@@ -9,11 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from coronary.calcium import score_calcium
-from coronary.contract import AcquisitionFacts, Family, ModelSessions, Refusal
+from coronary.calcium import CalciumScore, score_calcium
+from coronary.contract import AcquisitionFacts, CalciumFindings, Family, ModelSessions, Refusal
 from coronary.ct_volume import CtVolume
 from coronary.evaluation.cohort import CaseRecord
-from coronary.virtual_patient import Acquisition, draw_acquisition, draw_patient, render
+from coronary.evaluation.mask_overlap import mask_overlap
+from coronary.evaluation.tree_agreement import compare_trees
+from coronary.virtual_patient import (
+    Acquisition,
+    VirtualPatient,
+    artery_mask,
+    coronary_attenuation_hu,
+    draw_acquisition,
+    draw_patient,
+    render,
+)
 
 Variant = Literal["standard", "external"]
 
@@ -22,6 +33,14 @@ ZERO_CALCIUM_WITH_DISTRACTORS_OF_TEN = 8
 
 #: Notes that hand a result to a reader instead of standing on their own.
 NEEDS_READING = frozenset({"ZERO_UNCERTAIN"})
+
+#: Contrast scans of a cohort take these tube voltages in turn, within those with and those without calcium, kVp.
+CONTRAST_KVP = (80, 90, 100, 120)
+
+#: Contrast scans of a cohort are rendered with this field and pixel, mm. Acquisitions have 0.36 to 0.44 mm; two thirds
+#: of the voxels take two thirds of the time.
+CONTRAST_FOV_MM = 192.0
+CONTRAST_PIXEL_MM = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +51,7 @@ class CohortMember:
     variant: Variant
     calcium: Literal["none", "present"]
     distractors: bool | None
+    kvp: int
 
     @property
     def case_id(self) -> str:
@@ -43,11 +63,12 @@ def cohort(first_seed: int, last_seed: int, variant: Variant) -> tuple[CohortMem
     """Members with consecutive seeds: odd positions with coronary calcium, even ones without."""
     members = []
     for position, seed in enumerate(range(first_seed, last_seed + 1)):
+        kvp = CONTRAST_KVP[position // 2 % len(CONTRAST_KVP)]
         if position % 2:
-            members.append(CohortMember(seed, variant, "present", None))
+            members.append(CohortMember(seed, variant, "present", None, kvp))
         else:
             has_distractors = (position // 2) % 10 < ZERO_CALCIUM_WITH_DISTRACTORS_OF_TEN
-            members.append(CohortMember(seed, variant, "none", has_distractors))
+            members.append(CohortMember(seed, variant, "none", has_distractors, kvp))
     return tuple(members)
 
 
@@ -62,26 +83,91 @@ def acquisition_facts(acquisition: Acquisition) -> AcquisitionFacts:
 
 
 def run_case(member: CohortMember, family: Family, sessions: ModelSessions) -> CaseRecord:
-    """Render one member's calcium-scoring CT, run `family` on it and set the score beside the truth."""
+    """Render one member, run `family` on it and set the score beside the truth."""
     patient = draw_patient(member.seed, variant=member.variant, calcium=member.calcium, distractors=member.distractors)
-    acquisition = draw_acquisition(member.seed, "csct", variant=member.variant)
-    scan = render(patient, acquisition)
-    volume = CtVolume(scan.voxels_hu, scan.affine_lps)
-    truth = score_calcium(scan.voxels_hu, scan.vessel_labels, volume.spacing_zyx_mm, volume.affine_lps)
-    facts = acquisition_facts(acquisition)
-    outcome = family.check_eligibility(facts, volume) or family.predict(sessions, volume, facts, lambda _: None)
-    findings, refusal = (None, outcome) if isinstance(outcome, Refusal) else (outcome, None)
+    calcium_scan = render(patient, draw_acquisition(member.seed, "csct", variant=member.variant))
+    volume = CtVolume(calcium_scan.voxels_hu, calcium_scan.affine_lps)
+    truth = score_calcium(calcium_scan.voxels_hu, calcium_scan.vessel_labels, volume.spacing_zyx_mm, volume.affine_lps)
+    if family.series_kind == "ccta":
+        return _run_contrast_scan(member, patient, truth, family, sessions)
+    acquisition = calcium_scan.acquisition
+    findings, refusal = _run(family, sessions, volume, acquisition)
     return CaseRecord(
         case_id=member.case_id,
         true=truth.agatston,
         predicted=findings.score.agatston if findings else None,
-        refusal=refusal.code if refusal else "",
-        is_flagged=findings is not None and any(note.code in NEEDS_READING for note in findings.quality),
-        covariates={
-            "calcium": member.calcium,
-            "distractors": ", ".join(sorted({distractor.kind for distractor in patient.distractors})),
-            "noise_hu": acquisition.noise_sd_hu,
-            "slice_thickness_mm": acquisition.slice_thickness_mm,
-            "kernel": acquisition.kernel,
-        },
+        refusal=refusal,
+        is_flagged=_is_flagged(findings),
+        covariates={**_covariates(member, patient), **_protocol(acquisition)},
     )
+
+
+def _run_contrast_scan(
+    member: CohortMember, patient: VirtualPatient, truth: CalciumScore, family: Family, sessions: ModelSessions
+) -> CaseRecord:
+    """The other half of a pair: the contrast scan of the same patient, and how its tree and aorta were found."""
+    acquisition = draw_acquisition(member.seed, "ccta", kvp=member.kvp, variant=member.variant)
+    scan = render(
+        patient,
+        acquisition,
+        in_plane_fov_mm=CONTRAST_FOV_MM,
+        matrix=round(CONTRAST_FOV_MM / CONTRAST_PIXEL_MM),
+    )
+    volume = CtVolume(scan.voxels_hu, scan.affine_lps)
+    findings, refusal = _run(family, sessions, volume, acquisition)
+    measures: dict[str, float] = {}
+    if findings is not None and findings.contrast is not None:
+        contrast = findings.contrast
+        assert scan.aorta_mask is not None
+        overlaps = {
+            "tree": mask_overlap(artery_mask(scan), contrast.tree.vessel_label_map()),
+            "aorta": mask_overlap(scan.aorta_mask, contrast.aorta_mask),
+        }
+        measures = {
+            **compare_trees(scan, contrast.tree).as_dict(),
+            **{f"{name}_dice": each.dice or 0.0 for name, each in overlaps.items()},
+            "calibration_factor_hu": contrast.calibration_factor_hu,
+            "true_calibration_factor_hu": coronary_attenuation_hu(scan),
+            "aorta_mean_hu": contrast.aorta_mean_hu,
+        }
+    return CaseRecord(
+        case_id=member.case_id,
+        true=truth.agatston,
+        predicted=findings.score.agatston if findings else None,
+        refusal=refusal,
+        is_flagged=_is_flagged(findings),
+        covariates={**_covariates(member, patient), **_protocol(acquisition)},
+        true_volume_mm3=truth.volume_mm3,
+        predicted_volume_mm3=findings.score.volume_mm3 if findings else None,
+        notes=tuple(note.code for note in findings.quality) if findings else (),
+        measures=measures,
+    )
+
+
+def _run(
+    family: Family, sessions: ModelSessions, volume: CtVolume, acquisition: Acquisition
+) -> tuple[CalciumFindings | None, str]:
+    """Findings, or None and the code of the refusal."""
+    facts = acquisition_facts(acquisition)
+    outcome = family.check_eligibility(facts, volume) or family.predict(sessions, volume, facts, lambda _: None)
+    return (None, outcome.code) if isinstance(outcome, Refusal) else (outcome, "")
+
+
+def _is_flagged(findings: CalciumFindings | None) -> bool:
+    return findings is not None and any(note.code in NEEDS_READING for note in findings.quality)
+
+
+def _covariates(member: CohortMember, patient: VirtualPatient) -> dict[str, str | float | bool]:
+    return {
+        "calcium": member.calcium,
+        "distractors": ", ".join(sorted({distractor.kind for distractor in patient.distractors})),
+    }
+
+
+def _protocol(acquisition: Acquisition) -> dict[str, str | float | bool]:
+    return {
+        "kvp": acquisition.kvp,
+        "noise_hu": acquisition.noise_sd_hu,
+        "slice_thickness_mm": acquisition.slice_thickness_mm,
+        "kernel": acquisition.kernel,
+    }

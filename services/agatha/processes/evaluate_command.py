@@ -22,15 +22,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from agatha.infer import ModelRuntime
 from agatha.processes.settings import ConfigurationError
 from coronary.calcium import VesselValues
+from coronary.contract import SeriesKind
 from coronary.evaluation.cohort import AgreementReport, CaseRecord, agreement_report
 from coronary.evaluation.cohort_markdown import to_markdown
+from coronary.evaluation.paired_markdown import to_paired_markdown
 from coronary.evaluation.virtual_cohort import CohortMember, Variant, cohort, run_case
 from coronary.registry import family_named, manifest_of
 
 OK: Final = 0
 
-#: What the virtual cohort is also reported by: the acquisition, and what could be taken for calcium.
-STRATA: Final = ("slice_thickness_mm", "calcium")
+#: What the virtual cohort is also reported by, per kind of series: the acquisition, and whether there is calcium.
+STRATA: Final[dict[SeriesKind, tuple[str, ...]]] = {
+    "csct": ("slice_thickness_mm", "calcium"),
+    "ccta": ("kvp", "calcium"),
+}
 
 VESSEL_COLUMNS: Final = ("total", "LM", "LAD", "LCX", "RCA")
 
@@ -71,7 +76,8 @@ def evaluate_virtual_patients(
                 progress.advance(bar)
     cases = [_case(done[member.case_id]) for member in members]
     name = f"virtual patients, {variant} generator, n = {len(cases)}, seeds {first_seed}-{last_seed}"
-    return _report(cases, name, out, f"{analysis}-{variant}", STRATA, as_json=as_json, console=console)
+    strata = STRATA[family_named(analysis).series_kind]
+    return _report(cases, name, out, f"{analysis}-{variant}", strata, as_json=as_json, console=console)
 
 
 def evaluate_table(table: Path, out: Path, *, data_name: str, as_json: bool, console: Console) -> int:
@@ -107,6 +113,8 @@ def _report(
     except ValueError as exc:
         raise ConfigurationError(str(exc)) from exc
     text = to_markdown(report)
+    if any(case.predicted_volume_mm3 is not None for case in cases):
+        text += "\n" + to_paired_markdown(cases, data_name=data_name)
     (out / f"{stem}.md").write_text(text, encoding="utf-8")
     written = [out / f"{stem}.md", *_plot(cases, report, out / f"{stem}.png")]
     if as_json:
@@ -147,11 +155,23 @@ def _run_member(member: CohortMember, analysis: str) -> dict[str, Any]:
     return {
         "case_id": case.case_id,
         "true": case.true.as_dict(),
-        "predicted": None if case.predicted is None else case.predicted.as_dict(),
+        "predicted": _values_json(case.predicted),
         "refusal": case.refusal,
         "is_flagged": case.is_flagged,
         "covariates": dict(case.covariates),
+        "true_volume_mm3": _values_json(case.true_volume_mm3),
+        "predicted_volume_mm3": _values_json(case.predicted_volume_mm3),
+        "notes": list(case.notes),
+        "measures": dict(case.measures),
     }
+
+
+def _values_json(values: VesselValues | None) -> dict[str, float] | None:
+    return None if values is None else values.as_dict()
+
+
+def _values(values: dict[str, float] | None) -> VesselValues | None:
+    return None if values is None else VesselValues(**values)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -166,10 +186,14 @@ def _case(row: dict[str, Any]) -> CaseRecord:
     return CaseRecord(
         case_id=row["case_id"],
         true=VesselValues(**row["true"]),
-        predicted=None if row["predicted"] is None else VesselValues(**row["predicted"]),
+        predicted=_values(row["predicted"]),
         refusal=row["refusal"],
         is_flagged=row["is_flagged"],
         covariates=row["covariates"],
+        true_volume_mm3=_values(row.get("true_volume_mm3")),
+        predicted_volume_mm3=_values(row.get("predicted_volume_mm3")),
+        notes=tuple(row.get("notes", ())),
+        measures=row.get("measures", {}),
     )
 
 

@@ -43,8 +43,9 @@ class Batches(IterableDataset[tuple[Tensor, Tensor]]):
         self.pieces, self.targets, self.recipe, self.pixel_mm, self.rng = pieces, targets, recipe, pixel_mm, rng
 
     def _middle(self, size: int) -> tuple[float, float]:
-        """Middle of a crop, in normalised coordinates, with the crop inside the piece."""
-        room = max(0.0, 1.0 - self.recipe["crop_pixels"] / size)
+        """Middle of a crop, in normalised coordinates; beyond the piece by ``shift_mm`` at most."""
+        shift = self.recipe.get("shift_mm", 0.0) / self.pixel_mm * 2.0 / size
+        room = max(0.0, 1.0 - self.recipe["crop_pixels"] / size) + shift
         y, x = self.rng.uniform(-room, room, size=2)
         return float(y), float(x)
 

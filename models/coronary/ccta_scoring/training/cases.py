@@ -27,27 +27,7 @@ from coronary.contract import Refusal
 from coronary.ct_volume import CtVolume
 from coronary.imaging.resampling import CropGrid
 from coronary.training_kit.case_files import run_command
-from coronary.virtual_patient import VirtualScan, draw_acquisition, draw_patient, render
-
-#: Calcified plaque is part of the tree where it adds this much attenuation, HU.
-PLAQUE_HU = 130.0
-
-#: The attenuation that the calibration factor stands for is taken this deep inside the lumen, in voxels.
-LUMEN_DEPTH_VOXELS = 2
-
-
-def tree_target(scan: VirtualScan) -> NDArray[np.bool_]:
-    """Lumen and calcified plaque of all coronary arteries, shape of the volume."""
-    assert scan.lumen_labels is not None
-    plaque = (scan.vessel_labels > 0) & (scan.ha_mg_cm3 * scan.acquisition.ha_hu_per_mg_cm3() >= PLAQUE_HU)
-    return np.asarray((scan.lumen_labels > 0) | plaque)
-
-
-def coronary_attenuation_hu(scan: VirtualScan) -> float:
-    """Median attenuation deep inside the calcium-free lumen: what the calibration factor should be, HU."""
-    assert scan.lumen_labels is not None
-    inside = ndimage.binary_erosion(scan.lumen_labels > 0, iterations=LUMEN_DEPTH_VOXELS)
-    return float(np.median(scan.voxels_hu[inside & (scan.ha_mg_cm3 < 1.0)]))
+from coronary.virtual_patient import artery_mask, coronary_attenuation_hu, draw_acquisition, draw_patient, render
 
 
 def on_grid(mask: NDArray[np.bool_], grid: CropGrid) -> NDArray[np.bool_]:
@@ -88,7 +68,7 @@ def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]
     aorta = measure_aorta(volume, scan.aorta_mask)
     if isinstance(aorta, Refusal):
         raise ValueError(f"virtual patient {seed}: {aorta.text}")
-    target = on_grid(tree_target(scan), prepared.grid)
+    target = on_grid(artery_mask(scan), prepared.grid)
     patches, patch_targets = _patches(prepared, target, patients, rng)
     slices, slice_targets = _aorta_slices(prepared, on_grid(scan.aorta_mask, prepared.coarse_grid))
     return {
