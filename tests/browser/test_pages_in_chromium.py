@@ -36,6 +36,29 @@ def test_key_slices_are_shown_with_coloured_outlines(browser, site, tmp_path):
     assert grey.sum() > 20000
 
 
+def test_discordant_scores_stand_out_above_the_results_and_the_tree_is_shown_large(browser, paired_site, tmp_path):
+    page = f"{paired_site}/studies/{STUDY_UID}"
+    pixels = np.asarray(Image.open(browser.screenshot(page, tmp_path / "page.png", height=2600)).convert("RGB"))
+    # The warning box and its flag: the ground of warnings, in the upper part of the page, nearly as wide as the card.
+    warning = (pixels == (253, 238, 203)).all(axis=2)
+    rows = np.flatnonzero(warning.sum(axis=1) > 900)
+    assert len(rows) > 30
+    assert rows[0] < 800
+    # The views of the tree lie on black (title and plots nearly so); nothing else on a light page is dark and as wide.
+    dark = (pixels.max(axis=2) < 40) & (np.arange(len(pixels)) > 100)[:, None]
+    wide = np.flatnonzero(dark.sum(axis=1) > 700)
+    assert len(wide) > 400
+    assert wide[0] > rows[0]
+
+
+def test_the_flag_of_discordant_scores_is_in_the_work_list(browser, paired_site):
+    rows = browser.dom(f"{paired_site}/")
+    row = rows[rows.index("<tbody>") :]
+    assert "PAIRED-1" in row
+    assert "chip-discordant" in row
+    assert "discordant scores" in row
+
+
 def test_the_work_list_shows_every_study_and_the_filter_narrows_it(browser, site):
     everything = browser.dom(f"{site}/")
     assert "SCORED-1" in everything

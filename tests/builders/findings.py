@@ -12,11 +12,30 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, FileMetaDataset, dcmwrite
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian
+from scipy.spatial import cKDTree
 
 from agatha.dicom.uids import config_digest, src_digest
 from agatha.report import ModelIdentity, ReportRequest
-from coronary.calcium import MassCalibration, Vessel, lesion_label_map, score_calcium
-from coronary.contract import AcquisitionFacts, CalciumFindings, QualityNote, Refusal
+from coronary.calcium import (
+    CalciumScore,
+    Lesion,
+    MassCalibration,
+    Vessel,
+    VesselValues,
+    cac_drs,
+    lesion_label_map,
+    risk_category,
+    score_calcium,
+)
+from coronary.contract import (
+    AcquisitionFacts,
+    CalciumFindings,
+    ContrastFindings,
+    LumenCourse,
+    QualityNote,
+    Refusal,
+)
+from coronary.coronary_tree import Centerline, CoronaryTree, Ostium
 from coronary.ct_volume import CtVolume
 
 STUDY_UID = "1.2.826.0.1.3680043.8.498.1"
@@ -99,6 +118,142 @@ def findings_of(
         "mass calibration": calibration.source if calibration else "none: mass not reported",
     }
     return CalciumFindings(score, np.where(lesions > 0, labels, 0).astype(np.uint8), lesions, quality, parameters)
+
+
+#: Straight arteries of :func:`contrast_volume`: name, parent, first and last point (z, y, x voxels) and vessel.
+ARTERIES: tuple[tuple[str, str | None, tuple[int, int, int], tuple[int, int, int], Vessel], ...] = (
+    ("LM", None, (19, 24, 42), (18, 24, 54), Vessel.LM),
+    ("LAD", "LM", (18, 24, 54), (4, 12, 58), Vessel.LAD),
+    ("LCX", "LM", (18, 24, 54), (6, 44, 66), Vessel.LCX),
+    ("RCA", None, (18, 24, 22), (3, 40, 12), Vessel.RCA),
+    ("D1", "LAD", (11, 18, 56), (6, 14, 70), Vessel.LAD),
+)
+LUMEN_HU, AORTA_HU, PLAQUE_HU = 380, 410, 1100
+
+
+def contrast_volume(
+    affine: NDArray[np.float64] | None = None, *, is_calcified: bool = True
+) -> tuple[CtVolume, CalciumFindings]:
+    """Contrast scan of straight arteries beside an aorta, with plaques in LAD and RCA, and its findings.
+
+    The numbers of the score are made up, and all different: what is written must repeat them, not compute them.
+    """
+    shape = (24, 56, 80)
+    voxels = np.random.default_rng(5).normal(40, 12, shape).astype(np.int16)
+    z, y, x = np.indices(shape)
+    aorta = ((y - 24) ** 2 + (x - 32) ** 2 <= 10**2) & (z >= 12)
+    voxels[aorta] = AORTA_HU
+    volume = CtVolume(voxels, axial_affine((1.0, 0.8, 0.8)) if affine is None else affine)
+    tree = _straight_tree(volume, aorta)
+    voxels[tuple(tree.voxels_zyx.T)] = LUMEN_HU
+    vessel_labels, lesion_labels = np.zeros(shape, np.uint8), np.zeros(shape, np.uint16)
+    if is_calcified:
+        plaques = ((slice(12, 14), slice(18, 21), slice(55, 58)), Vessel.LAD), ((slice(9, 12), 34, 17), Vessel.RCA)
+        for label, (block, vessel) in enumerate(plaques, start=1):
+            voxels[block], vessel_labels[block], lesion_labels[block] = PLAQUE_HU, vessel, label
+    score = _estimated_score(volume, lesion_labels)
+    scale = 1.0 if is_calcified else 0.0
+    return volume, CalciumFindings(
+        score=score,
+        vessel_labels=vessel_labels,
+        lesion_labels=lesion_labels,
+        quality=(QualityNote("TREE_LIMITED", "The circumflex ends early."),),
+        parameters={"rule": "wall excess", "calibration factor": "373 HU"},
+        contrast=ContrastFindings(
+            tree=tree,
+            aorta_mask=aorta,
+            calibration_factor_hu=373.25,
+            aorta_mean_hu=410.5,
+            aorta_sd_hu=21.125,
+            blood_pool_hu=421.75,
+            kvp=100.0,
+            thresholds_hu={"certain calcium, lowest": 512.5, "calcium beside the lumen": 198.75},
+            threshold_shift_hu=25.0,
+            agatston_at_lower_thresholds=VesselValues(*(scale * n for n in (151.5, 0.0, 101.25, 0.0, 50.25))),
+            agatston_at_higher_thresholds=VesselValues(*(scale * n for n in (88.5, 0.0, 60.25, 0.0, 28.25))),
+            segmented_volume_mm3=VesselValues(*(scale * n for n in (14.5, 0.0, 10.25, 0.0, 4.25))),
+            courses=tuple(_course(line) for line in tree.centerlines),
+        ),
+    )
+
+
+def _straight_tree(volume: CtVolume, aorta: NDArray[np.bool_]) -> CoronaryTree:
+    lines = []
+    for number, (name, parent, start, end, vessel) in enumerate(ARTERIES):
+        ends = volume.to_lps_mm(np.array([start, end], dtype=np.float64))
+        count = round(float(np.linalg.norm(ends[1] - ends[0])) / 0.5) + 1
+        points = np.linspace(ends[0], ends[1], count)
+        segment = np.where(np.arange(count) < count // 2, number + 1, number + 2).astype(np.uint8)
+        bridged = np.arange(count) >= count - 3
+        lines.append(
+            Centerline(name, parent, points, np.full(count, 1.5), segment, np.full(count, vessel, np.uint8), bridged)
+        )
+    points = np.concatenate([line.points_lps_mm for line in lines])
+    line_of = np.repeat(np.arange(len(lines)), [len(line.points_lps_mm) for line in lines])
+    point_of = np.concatenate([np.arange(len(line.points_lps_mm)) for line in lines])
+    index = np.argwhere(~aorta)
+    distance, nearest = cKDTree(points).query(volume.to_lps_mm(index.astype(np.float64)), distance_upper_bound=1.5)
+    inside = np.isfinite(distance)
+    ostia = (
+        Ostium("left", tuple(lines[0].points_lps_mm[0].tolist()), 0.0),
+        Ostium("right", tuple(lines[3].points_lps_mm[0].tolist()), 0.0),
+    )
+    return CoronaryTree(
+        centerlines=tuple(lines),
+        ostia=ostia,
+        dominance="right",
+        joins=(),
+        dropped=(),
+        notes=(),
+        shape_zyx=aorta.shape,
+        voxels_zyx=index[inside].astype(np.int32),
+        voxel_centerline=line_of[nearest[inside]].astype(np.uint16),
+        voxel_point=point_of[nearest[inside]].astype(np.int32),
+    )
+
+
+def _course(line: Centerline) -> LumenCourse:
+    count = len(line.points_lps_mm)
+    measured = LUMEN_HU - 0.5 * np.arange(count, dtype=np.float64)
+    measured[-1] = np.nan
+    return LumenCourse(line.name, line.arc_length_mm, measured, ~line.is_bridged, measured[0] + np.full(count, 120.0))
+
+
+def _estimated_score(volume: CtVolume, lesion_labels: NDArray[np.uint16]) -> CalciumScore:
+    made_up = {1: (Vessel.LAD, 81.375, 30.125), 2: (Vessel.RCA, 40.25, 12.625)}
+    lesions = []
+    for label in range(1, int(lesion_labels.max()) + 1):
+        vessel, agatston, volume_mm3 = made_up[label]
+        index = np.argwhere(lesion_labels == label)
+        center = volume.to_lps_mm(index.mean(axis=0))
+        lesions.append(
+            Lesion(
+                label=label,
+                vessel=vessel,
+                agatston=agatston,
+                agatston_paper=None,
+                volume_mm3=volume_mm3,
+                mass_mg=None,
+                peak_hu=1100.0 + label,
+                mean_hu=1000.0 + label,
+                center_lps_mm=(float(center[0]), float(center[1]), float(center[2])),
+                slices=tuple(np.unique(index[:, 0]).tolist()),
+                voxel_count=len(index),
+            )
+        )
+    total = sum(lesion.agatston for lesion in lesions)
+    return CalciumScore(
+        agatston=VesselValues.from_vessels({one.vessel: one.agatston for one in lesions}, float(total)),
+        volume_mm3=VesselValues.from_vessels(
+            {one.vessel: one.volume_mm3 for one in lesions}, float(sum(one.volume_mm3 for one in lesions))
+        ),
+        mass_mg=None,
+        lesions=tuple(lesions),
+        risk_category=risk_category(total),
+        cac_drs=cac_drs(total, len(lesions)),
+        agatston_paper=None,
+        convention="Agatston equivalent from contrast CT",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +346,14 @@ def write_enhanced_ct(
     path.parent.mkdir(parents=True, exist_ok=True)
     dcmwrite(path, dataset, enforce_file_format=True)
     return [list(frame_order).index(z) + 1 for z in range(volume.voxels_hu.shape[0])]
+
+
+def contrast_request(
+    paths: Sequence[Path], volume: CtVolume, findings: CalciumFindings, **changes: Any
+) -> ReportRequest:
+    """Request for the result of a contrast scan."""
+    model = ModelIdentity(name="ccta-scoring", version="0.1.0", sha256="cd" * 32)
+    return report_request(paths, volume, findings, **{"analysis": "ccta-scoring", "model": model, **changes})
 
 
 def report_request(

@@ -112,7 +112,7 @@ def queue_job(
     with store.database.writing() as writing:
         return writing.create_job(
             series.id,
-            analysis="csct-scoring",
+            analysis=request.analysis if request else "csct-scoring",
             input_version=writing.series(series.id).input_version,
             src_digest=request.src_digest if request else "digest",
             model_name=MODEL.name,
@@ -165,7 +165,7 @@ def complete(
             outputs=outputs,
             destinations=destinations,
         )
-        writing.record_event(job_id=job.id, kind="JOB_COMPLETED", text=f"csct-scoring ended as {state}")
+        writing.record_event(job_id=job.id, kind="JOB_COMPLETED", text=f"{request.analysis} ended as {state}")
     assert result is not None
     return result
 

@@ -1,16 +1,7 @@
 """A PACS administrator's acceptance test: DCMTK pushes a calcium score to `agatha serve`, Orthanc gets the answer."""
 
 import io
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -19,66 +10,14 @@ import pytest
 
 from agatha.dicom.virtual_study import VirtualStudy, write_virtual_study
 from coronary.virtual_patient import draw_acquisition, draw_patient, render
-from peers.dcmtk import free_port, storescu, wait_for_port
+from peers.agatha_service import AgathaService, wait_for
+from peers.dcmtk import storescu
 from peers.orthanc import Archive, orthanc
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-PATIENCE_S = 240.0
-
 #: A patient with calcium and more than one lesion; any would do.
 SEED = 7
-
-
-class Agatha:
-    """The all-in-one service in its own process."""
-
-    def __init__(self, folder: Path, archive: Archive) -> None:
-        self.dicom_port, self.http_port = free_port(), free_port()
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AGATHA_")}
-        arguments = ["--data-dir", folder, "--dicom-port", self.dicom_port, "--http-port", self.http_port]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "agatha.processes.cli", "serve", *map(str, arguments)],
-            env=inherited
-            | {
-                "AGATHA_DESTINATIONS": f"PACS={archive.ae_title}@127.0.0.1:{archive.dicom_port}",
-                "AGATHA_SETTLE_S": "1",
-                "AGATHA_QUIET_S": "5",
-                "AGATHA_DISK_RESERVE_MB": "0",
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        wait_for_port(self.dicom_port, self.process)
-        wait_for_port(self.http_port, self.process)
-
-    def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as response:
-            return json.loads(response.read())
-
-    def finished(self, path: str) -> list[Any]:
-        """Final results; none yet while the study is unknown."""
-        try:
-            return [result for result in self.get(path) if not result["provisional"]]
-        except urllib.error.HTTPError as exc:
-            if exc.code == 404:
-                return []
-            raise
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-
-def wait_for(what: str, look: Any) -> Any:
-    """Look until the answer is true."""
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        if found := look():
-            return found
-        time.sleep(0.5)
-    raise AssertionError(f"waited {PATIENCE_S:.0f} s for {what}")
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +33,9 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
 
 
 @pytest.fixture(scope="module")
-def agatha(tmp_path_factory: pytest.TempPathFactory, archive: Archive, study: VirtualStudy) -> Iterator[Agatha]:
+def agatha(tmp_path_factory: pytest.TempPathFactory, archive: Archive, study: VirtualStudy) -> Iterator[AgathaService]:
     """A service that was sent the study and has answered."""
-    service = Agatha(tmp_path_factory.mktemp("agatha"), archive)
+    service = AgathaService(tmp_path_factory.mktemp("agatha"), archive)
     try:
         sent = storescu(service.dicom_port, study.series["csct"])
         assert sent.returncode == 0, sent.stderr
@@ -109,13 +48,13 @@ def agatha(tmp_path_factory: pytest.TempPathFactory, archive: Archive, study: Vi
 
 
 @pytest.fixture(scope="module")
-def result(agatha: Agatha, study: VirtualStudy) -> dict[str, Any]:
+def result(agatha: AgathaService, study: VirtualStudy) -> dict[str, Any]:
     results = agatha.get(f"/api/v1/studies/{study.study_instance_uid}/results")
     assert len(results) == 1
     return dict(results[0])
 
 
-def test_result_over_rest_follows_the_published_schema(agatha: Agatha, result: dict[str, Any]) -> None:
+def test_result_over_rest_follows_the_published_schema(agatha: AgathaService, result: dict[str, Any]) -> None:
     openapi = agatha.get("/openapi.json")
     schema = {"$ref": "#/components/schemas/ResultDocument", "components": openapi["components"]}
     jsonschema.validate(result, schema)
@@ -128,7 +67,9 @@ def test_result_over_rest_follows_the_published_schema(agatha: Agatha, result: d
     )
 
 
-def test_archive_has_every_object_of_the_result(agatha: Agatha, archive: Archive, result: dict[str, Any]) -> None:
+def test_archive_has_every_object_of_the_result(
+    agatha: AgathaService, archive: Archive, result: dict[str, Any]
+) -> None:
     expected = {uid for output in result["outputs"] for uid in output["sop_instance_uids"]}
     kinds = {output["kind"] for output in result["outputs"]}
     assert {"sr", "summary"} <= kinds
@@ -136,7 +77,7 @@ def test_archive_has_every_object_of_the_result(agatha: Agatha, archive: Archive
 
 
 def test_report_in_the_archive_carries_the_number_of_rest(
-    agatha: Agatha, archive: Archive, result: dict[str, Any]
+    agatha: AgathaService, archive: Archive, result: dict[str, Any]
 ) -> None:
     (uid,) = next(output["sop_instance_uids"] for output in result["outputs"] if output["kind"] == "sr")
     wait_for("the report in the archive", lambda: uid in archive.instances())
@@ -151,7 +92,7 @@ def test_report_in_the_archive_carries_the_number_of_rest(
     assert scores[0] == pytest.approx(result["calcium"]["agatston"]["total"], rel=1e-6)
 
 
-def test_timeline_tells_the_whole_story(agatha: Agatha, study: VirtualStudy) -> None:
+def test_timeline_tells_the_whole_story(agatha: AgathaService, study: VirtualStudy) -> None:
     timeline = agatha.get(f"/api/v1/studies/{study.study_instance_uid}/timeline")
     kinds = [event["kind"] for event in timeline["events"]]
     for expected in ("SERIES_RECEIVING", "SERIES_ROUTED", "JOB_STARTED", "JOB_COMPLETED"):

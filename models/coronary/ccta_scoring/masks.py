@@ -1,6 +1,6 @@
 """From the networks' probabilities to masks of arteries and aorta on the original voxels.
 
-Decides in which order slices are run and how an answer on a network's grid becomes an answer at each original voxel:
+Decides which slices are run and how an answer on a network's grid becomes an answer at each original voxel:
 probabilities are interpolated and then decided, so that borders do not follow the grid. One slice at a time: nothing
 but the masks is as large as the volume.
 """
@@ -29,6 +29,10 @@ from coronary.imaging.resampling import CropGrid
 #: A voxel is artery, or aorta, from this probability.
 DECISION_PROBABILITY = 0.5
 
+#: The tree network runs on slices at most this far apart, mm; slices between them are interpolated. Lumens and slices
+#: are blurred by about 1 mm, so every second slice of 0.5 mm says little that its neighbours do not.
+TREE_SLICE_MM = 1.0
+
 #: Slices per run: two keep two cores busy; the maps of one fine slice take about 100 MB.
 TREE_BATCH = 2
 AORTA_BATCH = 16
@@ -41,9 +45,16 @@ def aorta_probability(session: ModelSession, prepared: PreparedScan) -> NDArray[
     )
 
 
+def tree_slice_step(slice_spacing_mm: float) -> int:
+    """Every how many original slices the tree network runs."""
+    return max(1, int(TREE_SLICE_MM / slice_spacing_mm + 1e-6))
+
+
 def tree_probability(session: ModelSession, prepared: PreparedScan, on_progress: ProgressCallback) -> NDArray[np.uint8]:
-    """Probability of a coronary artery on the fine grid, 0 to BYTE, shape of ``prepared.mapped``."""
-    return _probabilities(session, len(prepared.mapped), TREE_BATCH, lambda z: tree_channels(prepared, z), on_progress)
+    """Probability of a coronary artery, 0 to BYTE, on the fine grid of every :func:`tree_slice_step`-th slice."""
+    step = tree_slice_step(prepared.slice_spacing_mm)
+    planes = len(range(0, len(prepared.mapped), step))
+    return _probabilities(session, planes, TREE_BATCH, lambda k: tree_channels(prepared, step * k), on_progress)
 
 
 def _probabilities(
@@ -63,11 +74,9 @@ def _probabilities(
 
 
 def artery_mask(probability: NDArray[np.uint8], grid: CropGrid, volume: CtVolume) -> NDArray[np.bool_]:
-    """Arteries on the original voxels; `probability` is on the fine grid, slice by slice."""
-    mask = np.zeros(volume.voxels_hu.shape, dtype=np.bool_)
-    for z in np.flatnonzero(probability.max(axis=(1, 2)) >= DECISION_PROBABILITY * BYTE):
-        _decide(probability[z].astype(np.float32), grid, mask[z])
-    return mask
+    """Arteries on the original voxels; `probability` as from :func:`tree_probability`."""
+    spacing_mm = volume.spacing_zyx_mm[0]
+    return _mask(probability, tree_slice_step(spacing_mm) * spacing_mm, grid, volume)
 
 
 def aorta_mask(probability: NDArray[np.uint8], grid: CropGrid, volume: CtVolume) -> NDArray[np.bool_]:
@@ -75,19 +84,24 @@ def aorta_mask(probability: NDArray[np.uint8], grid: CropGrid, volume: CtVolume)
     pieces = cc3d.connected_components(probability >= DECISION_PROBABILITY * BYTE, connectivity=6)
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
-    mask = np.zeros(volume.voxels_hu.shape, dtype=np.bool_)
     if not sizes.any():
-        return mask
+        return np.zeros(volume.voxels_hu.shape, dtype=np.bool_)
     # The neighbours of the piece keep their probability, so that its border can be interpolated.
-    kept = np.where(ndimage.binary_dilation(pieces == sizes.argmax()), probability, 0)
-    spacing_mm = volume.spacing_zyx_mm[0]
+    kept = np.where(ndimage.binary_dilation(pieces == sizes.argmax()), probability, 0).astype(np.uint8)
+    return _mask(kept, COARSE_MM, grid, volume)
+
+
+def _mask(planes: NDArray[np.uint8], plane_mm: float, grid: CropGrid, volume: CtVolume) -> NDArray[np.bool_]:
+    """Decide every original voxel; `planes` lie `plane_mm` apart, the first at the first slice."""
+    mask = np.zeros(volume.voxels_hu.shape, dtype=np.bool_)
+    is_found = planes.max(axis=(1, 2)) >= DECISION_PROBABILITY * BYTE
     for z in range(len(mask)):
-        at = min(z * spacing_mm / COARSE_MM, len(kept) - 1.0)
+        at = min(z * volume.spacing_zyx_mm[0] / plane_mm, len(planes) - 1.0)
         below = int(at)
-        above = min(below + 1, len(kept) - 1)
-        if kept[below].any() or kept[above].any():
+        above = min(below + 1, len(planes) - 1)
+        if is_found[below] or is_found[above]:
             weight = np.float32(at - below)
-            _decide((1 - weight) * kept[below] + weight * kept[above], grid, mask[z])
+            _decide((1 - weight) * planes[below] + weight * planes[above], grid, mask[z])
     return mask
 
 

@@ -42,7 +42,7 @@ def private_code(value: str, meaning: str) -> Code:
 
 # Measurements (CID 6140, 6141, 6142; Number of lesions is in no CID)
 AGATSTON_SCORE: Final = Code("450360000", "SCT", "Coronary artery calcium score")
-#: Only for the convention of the field, on a non-contrast calcium-scoring CT.
+#: Only for the convention of the field, on a non-contrast calcium-scoring CT; the same holds for volume and threshold.
 AGATSTON_METHOD: Final = Code("112055", "DCM", "Agatston scoring method")
 CALCIUM_VOLUME: Final = Code("122660", "DCM", "Calcium Volume")
 VOLUME_METHOD: Final = Code("112056", "DCM", "Volume scoring method")
@@ -52,7 +52,24 @@ LESION_COUNT: Final = Code("246206008", "SCT", "Number of lesions")
 AGATSTON_THRESHOLD: Final = Code("122657", "DCM", "Agatston Score Threshold")
 MAXIMUM_ATTENUATION: Final = Code("112180", "DCM", "Maximum Attenuation Coefficient")
 MEAN_ATTENUATION: Final = Code("112181", "DCM", "Mean Attenuation Coefficient")
+ATTENUATION_SD: Final = Code("112183", "DCM", "Standard Deviation of Attenuation Coefficient")
 CALCIFIED_VESSEL_COUNT: Final = private_code("NVES", "Number of calcified coronary vessels")
+
+# Measurements in a contrast scan: estimates of what a calcium-scoring CT would show, and what they rest on
+CONTRAST_AGATSTON_METHOD: Final = private_code("AG-CCTA", "Agatston-equivalent estimated from contrast CT")
+CONTRAST_VOLUME_METHOD: Final = private_code("VOL-CCTA", "Calcium volume equivalent estimated from contrast CT")
+SEGMENTED_VOLUME: Final = private_code("SEGVOLUME", "Volume of the segmented calcium")
+CALIBRATION_FACTOR: Final = private_code("CALFACTOR", "Calibration factor: attenuation of the coronary lumen")
+THRESHOLD_SHIFT: Final = private_code("THRSHIFT", "Shift of all thresholds, to either side")
+SCORE_AT_LOWER_THRESHOLDS: Final = private_code("AGLOWTHR", "Agatston-equivalent with thresholds lowered by the shift")
+SCORE_AT_HIGHER_THRESHOLDS: Final = private_code("AGHIGHTHR", "Agatston-equivalent with thresholds raised by the shift")
+
+
+def threshold_code(name: str) -> Code:
+    """Concept of a threshold of a contrast scan: ``THR_CERTAIN_CALCIUM_LOWEST`` for "certain calcium, lowest"."""
+    words = "".join(letter if letter.isalnum() else " " for letter in name.upper()).split()
+    return private_code("_".join(("THR", *words)), f"Threshold: {name}")
+
 
 # Units
 NO_UNITS: Final = Code("1", "UCUM", "no units")
@@ -63,7 +80,9 @@ HOUNSFIELD_UNIT: Final = Code("[hnsf'U]", "UCUM", "Hounsfield unit")
 # Findings, sites, procedure (CID 3802, 3015, 3757, 7150, 7162)
 CALCIFICATION: Final = Code("18115005", "SCT", "pathologic calcification")
 MORPHOLOGICALLY_ABNORMAL: Final = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+ANATOMICAL_STRUCTURE: Final = Code("91723000", "SCT", "Anatomical Structure")
 CORONARY_ARTERY: Final = Code("41801008", "SCT", "Coronary artery")
+ASCENDING_AORTA: Final = Code("54247002", "SCT", "Ascending aorta")
 VESSEL_CODES: Final = {
     Vessel.LM: Code("3227004", "SCT", "Left Main Coronary Artery"),
     Vessel.LAD: Code("59438005", "SCT", "Left Anterior Descending Coronary Artery"),
@@ -72,6 +91,7 @@ VESSEL_CODES: Final = {
 }
 PROCEDURES: Final = {
     "csct-scoring": Code("426005005", "SCT", "Cardiac CT for calcium scoring"),
+    "ccta-scoring": Code("419545005", "SCT", "CT angiography of coronary arteries"),
 }
 ARTIFICIAL_INTELLIGENCE: Final = Code("123110", "DCM", "Artificial Intelligence")
 
@@ -91,6 +111,18 @@ RISK_CATEGORY_CODES: Final[dict[RiskCategory, Code]] = {
     "101-400": private_code("CACRISK-101-400", "Agatston score 101-400"),
     ">400": private_code("CACRISK-GT400", "Agatston score >400"),
 }
+#: The same for the estimate from a contrast scan: a reader of CACDRS or CACRISK must not find it there.
+CONTRAST_CAC_DRS_CATEGORY: Final = private_code("CACDRS-CCTA", "CAC-DRS category estimated from contrast CT")
+CONTRAST_RISK_CATEGORY: Final = private_code("CACRISK-CCTA", "Agatston-equivalent category estimated from contrast CT")
+
+# Comparison of the two scores of one study; each result names the other's total
+CONCORDANCE: Final = private_code("CONCORDANCE", "Agreement of contrast CT and calcium-scoring CT")
+CONCORDANT: Final = private_code("CONCORDANT", "Concordant")
+DISCORDANT: Final = private_code("DISCORDANT", "Discordant")
+COMPARED_CALCIUM_SCAN: Final = private_code("COMPARED-CSCT", "Agatston score of the calcium-scoring CT compared with")
+COMPARED_CONTRAST_SCAN: Final = private_code("COMPARED-CCTA", "Agatston-equivalent of the contrast CT compared with")
+
+# Reasons and notes
 QUALITY_NOTE: Final = private_code("QUALITY", "Quality note")
 REASON_NOT_SCORED: Final = private_code("NOTSCORED", "Reason why no score was computed")
 #: Concept of the sentence that belongs to a quality note or a reason.

@@ -15,7 +15,14 @@ from celery.exceptions import SoftTimeLimitExceeded
 from agatha.deliver import DeliveryFailed
 from agatha.infer import ModelUnusable
 from agatha.pipeline.lifecycle import IllegalTransition
-from agatha.store.errors import NotFound, SchemaMismatch, StatementRefused, StorageFull, StoreUnavailable
+from agatha.store.errors import (
+    ComparisonOutdated,
+    NotFound,
+    SchemaMismatch,
+    StatementRefused,
+    StorageFull,
+    StoreUnavailable,
+)
 
 Action = Literal["retry", "park"]
 
@@ -63,6 +70,7 @@ _OWN_FAULT: Final = frozenset({"TIME_LIMIT", "OUT_OF_MEMORY", "UNEXPECTED_ERROR"
 _TABLE: Final[tuple[tuple[type[BaseException], Action, str, str], ...]] = (
     (StoreUnavailable, "retry", "STORE_UNAVAILABLE", "The database did not answer."),
     (StorageFull, "retry", "STORAGE_FULL", "There is no room for another file."),
+    (ComparisonOutdated, "retry", "COMPARISON_OUTDATED", "The other score of the study changed again and again."),
     (NotFound, "park", "ROW_MISSING", "The row this task refers to does not exist."),
     (SchemaMismatch, "park", "SCHEMA_MISMATCH", "The database was migrated by another version."),
     (StatementRefused, "park", "STATEMENT_REFUSED", "The database refused a statement for what it says."),

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from agatha.pipeline.concordance import Comparison, compare_with_partner
 from agatha.pipeline.context import PipelineContext
 from agatha.pipeline.examination import Examination
 from agatha.pipeline.series_outcome import sources_digest
 from agatha.report import DicomObject, ModelIdentity, PreviousReport, ReportRequest, result_document, write_objects
-from agatha.store.records import InstanceRecord, JobRecord, NewOutput, OutputRecord, ResultRecord
+from agatha.store.records import InstanceRecord, JobRecord, NewOutput, ResultRecord
 from coronary.contract import AcquisitionFacts, CalciumFindings, Refusal
 from coronary.ct_volume import CtVolume
 
@@ -30,6 +31,7 @@ class Report:
     document: Mapping[str, Any]
     outputs: tuple[NewOutput, ...]
     text: str
+    comparison: Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ def write_report(
     state: ResultState,
 ) -> Report:
     """Write the objects of one result and store their files; nothing is in the database yet."""
-    lineage = _lineage(context, job)
+    comparison = compare_with_partner(context, job, findings)
+    lineage = _lineage(context, job, comparison)
     request = ReportRequest(
         analysis=job.analysis,
         model=ModelIdentity(job.model_name, job.model_version, job.model_sha256),
@@ -72,6 +75,8 @@ def write_report(
         sr_sop_class=context.config.sr_sop_class,
         result_version=lineage.version,
         previous_report=lineage.previous,
+        concordance=comparison.concordance,
+        limits_of_agreement=comparison.limits,
         **report_sources(seen, [context.files.path(row.storage_key) for row in instances]),
     )
     objects = write_objects(request)
@@ -80,7 +85,7 @@ def write_report(
     )
     outputs = tuple(_stored(context, job, item) for item in objects)
     text = refusal.text if refusal is not None else f"{job.analysis} finished."
-    return Report(document, outputs, text)
+    return Report(document, outputs, text, comparison)
 
 
 class ReportSources(TypedDict):
@@ -123,17 +128,20 @@ def _stored(context: PipelineContext, job: JobRecord, item: DicomObject) -> NewO
     )
 
 
-def _lineage(context: PipelineContext, job: JobRecord) -> _Lineage:
+def _lineage(context: PipelineContext, job: JobRecord, comparison: Comparison) -> _Lineage:
+    concordance = None if comparison.concordance is None else comparison.concordance.as_dict()
     with context.database.reading() as tx:
         jobs = tx.jobs_of_study(job.study_instance_uid)
         results = [row for row in tx.results_of_study(job.study_instance_uid) if _is_sibling(row, job)]
         series_uids = sorted(row.series_instance_uid for row in tx.series_of_study(job.study_instance_uid))
-        first = min((other for other in jobs if _is_same_work(other, job)), key=lambda other: other.id)
-        earlier = [row for row in results if row.job_id < first.id]
-        outputs = tx.outputs_of_result(earlier[0].id) if earlier else []
+    compared = {row.job_id: row.document.get("concordance") for row in results}
+    same_work = [other for other in jobs if _is_same_work(other, job)]
+    # Segmentations are the same whatever the score is compared with; the SR is another one, with its own predecessor.
+    same_report = [other.id for other in same_work if compared.get(other.id) == concordance]
+    earlier = [row for row in results if row.job_id < min((*same_report, job.id))]
     return _Lineage(
-        first=first,
-        previous=_previous_report(outputs),
+        first=min(same_work, key=lambda other: other.id),
+        previous=_previous_report(earlier[0]) if earlier else None,
         version=max((row.version for row in results), default=0) + 1,
         series_index=series_uids.index(job.series_instance_uid) + 1,
     )
@@ -151,8 +159,11 @@ def _is_same_work(other: JobRecord, job: JobRecord) -> bool:
     )
 
 
-def _previous_report(outputs: Sequence[OutputRecord]) -> PreviousReport | None:
-    for output in outputs:
-        if output.kind == "sr":
-            return PreviousReport(output.sop_class_uid, output.series_instance_uid, output.sop_instance_uid)
+def _previous_report(result: ResultRecord) -> PreviousReport | None:
+    # From the document, not from the ledger: there an object belongs to the last result that wrote it again.
+    for output in result.document.get("outputs", ()):
+        if output["kind"] == "sr":
+            return PreviousReport(
+                output["sop_class_uid"], output["series_instance_uid"], output["sop_instance_uids"][0]
+            )
     return None

@@ -7,7 +7,9 @@ retries are sorted in `leased_work`; everything here may run twice.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 import structlog
 
@@ -21,11 +23,24 @@ from agatha.pipeline.lifecycle import check_transition
 from agatha.pipeline.result_objects import Report, ResultState, is_superseded, write_report
 from agatha.pipeline.series_outcome import job_columns, route_detail, series_outcome
 from agatha.pipeline.stage_times import stage, stage_seconds
-from agatha.store.records import DeliveryLease, InstanceRecord, JobLease, Lease, SeriesLease
+from agatha.store.errors import ComparisonOutdated
+from agatha.store.records import (
+    SCORES_AGREE,
+    SCORES_DISCORDANT,
+    SUPERSEDED,
+    DeliveryLease,
+    InstanceRecord,
+    JobLease,
+    Lease,
+    SeriesLease,
+)
 from coronary.contract import Refusal
 from coronary.registry import family_named
 
 _log = structlog.get_logger(__name__)
+
+#: Reports that one attempt writes of the same score; each but the first because the study's other score changed.
+MAX_REPORTS: Final = 3
 
 # ── a settled series → jobs ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -141,9 +156,22 @@ def _analyze_job(context: PipelineContext, lease: JobLease) -> str:
             outcome = run_analysis(context.runtime(), family, volume, facts, seen.notes, lambda _done: None)
             findings, refusal = (None, outcome) if isinstance(outcome, Refusal) else (outcome, None)
     state: ResultState = "completed" if findings is not None else "refused"
-    with stage("report"):
-        report = write_report(context, job, instances, seen, findings=findings, refusal=refusal, state=state)
-    return _complete(context, lease, report, state)
+    write = partial(write_report, context, job, instances, seen, findings=findings, refusal=refusal, state=state)
+    return _report(context, lease, write, state)
+
+
+def _report(context: PipelineContext, lease: JobLease, write: Callable[[], Report], state: ResultState) -> str:
+    """Write a report and record it; write it again when the study's other analysis ended in between."""
+    reports_left = MAX_REPORTS
+    while True:
+        with stage("report"):
+            report = write()
+        try:
+            return _complete(context, lease, report, state)
+        except ComparisonOutdated:
+            reports_left -= 1
+            if not reports_left:
+                raise
 
 
 def _complete(context: PipelineContext, lease: JobLease, report: Report, state: ResultState) -> str:
@@ -156,11 +184,16 @@ def _complete(context: PipelineContext, lease: JobLease, report: Report, state: 
             document=report.document,
             outputs=report.outputs,
             destinations=list(context.config.destinations),
+            compared_with=report.comparison.compared_with,
         )
         if result is None:
             return "superseded"
         detail = {"version": result.version, "stage_seconds": stage_seconds()}
         tx.record_event(job_id=lease.record.id, kind=f"JOB_{state.upper()}", text=report.text, detail=detail)
+        concordance = report.comparison.concordance
+        if concordance is not None:
+            kind = SCORES_DISCORDANT if concordance.is_discordant else SCORES_AGREE
+            tx.record_event(job_id=lease.record.id, kind=kind, text=concordance.text, detail=concordance.as_dict())
         rows = tx.deliveries_of_study(result.study_instance_uid)
     context.hint("deliveries", [row.id for row in rows if row.state == "pending" and row.attempts == 0])
     return state
@@ -171,7 +204,7 @@ def _supersede(context: PipelineContext, lease: JobLease) -> str:
     check_transition("jobs", "running", "failed")
     text = "Instances arrived after this job was made; the series was looked at again."
     with context.database.writing() as tx:
-        if tx.park(lease, reason_code="SUPERSEDED", reason_text=text):
+        if tx.park(lease, reason_code=SUPERSEDED, reason_text=text):
             tx.record_event(job_id=lease.record.id, kind="JOB_SUPERSEDED", text=text)
     return "superseded"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -16,13 +16,16 @@ from rich.table import Table
 
 from agatha.dicom.uids import config_digest, src_digest
 from agatha.infer import ModelRuntime, ModelUnusable, run_analysis
+from agatha.pipeline.concordance import agreement_of, concordance_with
 from agatha.pipeline.examination import Examination, examine_series
 from agatha.pipeline.result_objects import report_sources
 from agatha.pipeline.series_outcome import series_outcome
 from agatha.processes.dicom_files import SeriesFiles, dicom_files, group_by_series
 from agatha.processes.settings import ConfigurationError, read_settings
 from agatha.report import ModelIdentity, ReportRequest, SourceMismatch, result_document, write_objects
+from agatha.store.paired_scores import PARTNER_OF
 from coronary.calcium import VesselValues
+from coronary.concordance import Concordance
 from coronary.contract import CalciumFindings, Family, ProgressCallback, Refusal, SeriesKind
 from coronary.registry import FAMILIES, family_named, manifest_of
 
@@ -83,13 +86,14 @@ def analyze_folder(
     series, unreadable = group_by_series(paths)
     settings = read_settings()
     runtime = ModelRuntime(providers=settings.providers or None, threads=settings.inference_threads)
-    reports = []
+    reports: list[SeriesReport] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=as_json) as progress:
         for index, files in enumerate(series, start=1):
             bar = progress.add_task(f"series {index} of {len(series)}, {len(files.paths)} instances", total=1.0)
             advance = partial(_advance, progress, bar)
-            reports.append(_analyze_series(files, index, runtime, families, assumed, out, advance))
+            partners = _scores_of_study(reports, files.study_instance_uid)
+            reports.append(_analyze_series(files, index, runtime, families, assumed, partners, out, advance))
             advance(1.0)
     if as_json:
         print(json.dumps({"series": [r.as_json() for r in reports], "unreadable": unreadable}, indent=2))
@@ -109,12 +113,24 @@ def _advance(progress: Progress, bar: TaskID, done: float) -> None:
     progress.update(bar, completed=done)
 
 
+def _scores_of_study(reports: Sequence[SeriesReport], study_instance_uid: str) -> dict[str, dict[str, Any]]:
+    """Analysis -> its last scored result among the series of one study that were analysed so far."""
+    return {
+        result["analysis"]: result
+        for report in reports
+        if report.source.study_instance_uid == study_instance_uid
+        for result in report.results
+        if result["state"] == "completed" and result["calcium"] is not None
+    }
+
+
 def _analyze_series(
     files: SeriesFiles,
     index: int,
     runtime: ModelRuntime,
     families: Sequence[Family],
     assumed: SeriesKind | None,
+    partners: Mapping[str, Mapping[str, Any]],
     out: Path | None,
     on_progress: ProgressCallback,
 ) -> SeriesReport:
@@ -128,10 +144,18 @@ def _analyze_series(
                 family, volume, facts = family_named(decided.analysis), seen.assembled.volume, seen.assembled.facts
                 outcome = run_analysis(runtime, family, volume, facts, seen.notes, on_progress)
                 findings, refusal = (None, outcome) if isinstance(outcome, Refusal) else (outcome, None)
-            _write(report, _request(files, index, seen, decided.analysis, findings, refusal), out)
+            concordance = _concordance(decided.analysis, findings, partners)
+            _write(report, _request(files, index, seen, decided.analysis, findings, refusal, concordance), out)
         except (ModelUnusable, SourceMismatch) as exc:
             report.failure = str(exc)
     return report
+
+
+def _concordance(
+    analysis: str, findings: CalciumFindings | None, partners: Mapping[str, Mapping[str, Any]]
+) -> Concordance | None:
+    partner = partners.get(PARTNER_OF.get(analysis, ""))
+    return None if findings is None or partner is None else concordance_with(analysis, findings, partner)
 
 
 def _request(
@@ -141,6 +165,7 @@ def _request(
     analysis: str,
     findings: CalciumFindings | None,
     refusal: Refusal | None,
+    concordance: Concordance | None,
 ) -> ReportRequest:
     manifest = manifest_of(family_named(analysis))
     return ReportRequest(
@@ -154,6 +179,8 @@ def _request(
         series_index=index,
         findings=findings,
         refusal=refusal,
+        concordance=concordance,
+        limits_of_agreement=None if findings is None else agreement_of(analysis),
         **report_sources(seen, files.paths),
     )
 
@@ -189,6 +216,9 @@ def _print(reports: Sequence[SeriesReport], unreadable: int, console: Console) -
         for result in report.results:
             if result["state"] == "completed":
                 console.print(score_table(result, f"{title}: {result['analysis']}"))
+                if (concordance := result.get("concordance")) is not None:
+                    verdict = "[yellow]discordant[/yellow]" if concordance["is_discordant"] else "concordant"
+                    console.print(f"  {verdict}: {concordance['text']}")
                 for note in result["quality"]:
                     console.print(f"  {note['code']}: {note['text']}")
             else:
@@ -203,10 +233,12 @@ def _print(reports: Sequence[SeriesReport], unreadable: int, console: Console) -
 
 
 def score_table(result: dict[str, Any], title: str, truth: dict[str, float] | None = None) -> Table:
-    """The numbers of one result; with `truth` (Agatston per key) beside them."""
+    """The numbers of one result; with `truth` (Agatston per key) beside them. An estimate is called one."""
+    calcium, score = result["calcium"], "Agatston"
+    if result.get("contrast") is not None:
+        title, score = f"{title}, estimated from contrast CT (Agatston equivalent)", "Agatston equivalent"
     table = Table(title=title, title_justify="left")
-    calcium = result["calcium"]
-    for name in ("", "Agatston", *(("true Agatston",) if truth is not None else ()), "volume mm³", "mass mg"):
+    for name in ("", score, *(("true Agatston",) if truth is not None else ()), "volume mm³", "mass mg"):
         table.add_column(name, justify="left" if not name else "right")
     for key in VesselValues.__dataclass_fields__:
         mass = calcium["mass_mg"]

@@ -24,10 +24,14 @@ def render_scans(
     calcium: Literal["any", "none", "present"] = "any",
     distractors: bool | None = None,
 ) -> list[VirtualScan]:
-    """Render the scans of one virtual patient, one per protocol."""
+    """Render the scans of one virtual patient, one per protocol; of a pair, `kvp` is the contrast scan's."""
     patient = draw_patient(seed, variant=variant, calcium=calcium, distractors=distractors)
+    is_pair = len(protocols) > 1
     return [
-        render(patient, draw_acquisition(seed, protocol, kvp=kvp, variant=variant), calcium_free=False)
+        render(
+            patient,
+            draw_acquisition(seed, protocol, kvp=None if is_pair and protocol == "csct" else kvp, variant=variant),
+        )
         for protocol in protocols
     ]
 

@@ -17,9 +17,19 @@ from pydicom.uid import SegmentationStorage
 
 from agatha.dicom import codes
 from agatha.report.part10 import finish, private_scheme, serial_number, series_arguments
+from agatha.report.report_measurements import (
+    Coding,
+    attenuation,
+    calcium_measurements,
+    calibration_measurements,
+    coding_of,
+    compared_score,
+    contrast_measurements,
+    whole_number,
+)
 from agatha.report.request import DicomObject, ReportRequest, SrSopClass
 from agatha.report.source_images import SourceImages
-from coronary.calcium import AGATSTON_THRESHOLD_HU, CalciumScore, Lesion, Vessel
+from coronary.calcium import AGATSTON_THRESHOLD_HU, Lesion, Vessel
 from coronary.contract import CalciumFindings, QualityNote, Refusal
 
 _SR_CLASSES: dict[SrSopClass, type[Dataset]] = {
@@ -37,7 +47,7 @@ def write_measurement_report(
     Parameters
     ----------
     segmentations
-        What the lesions refer to; empty without calcium and for a refusal.
+        What was segmented; the lesions refer to theirs. Empty for a refusal and without calcium in a calcium scan.
 
     Notes
     -----
@@ -47,7 +57,7 @@ def write_measurement_report(
     if findings is None:
         groups = [_refusal_group(request, request.refusal)]
     else:
-        vessels = [_vessel_group(request, findings.score, vessel) for vessel in Vessel]
+        vessels = [_vessel_group(request, findings, vessel) for vessel in Vessel]
         groups = [_total_group(request, findings), *vessels]
     report = sr.MeasurementReport(
         observation_context=_observation_context(request),
@@ -65,7 +75,7 @@ def write_measurement_report(
         **series_arguments("sr", request, sources.header),
     )
     if findings is not None:
-        _append_lesions(document, request, findings.score, sources, segmentations)
+        _append_lesions(document, request, findings, sources, segmentations)
     _refer_to_previous(document, request, sources)
     return finish("sr", document, request, sources.header)
 
@@ -89,17 +99,26 @@ def _observation_context(request: ReportRequest) -> sr.ObservationContext:
 
 
 def _total_group(request: ReportRequest, findings: CalciumFindings) -> Any:
-    score = findings.score
+    score, coding = findings.score, coding_of(findings)
+    mass_mg = score.mass_mg.total if score.mass_mg else None
     measurements = [
-        *_calcium(score.agatston.total, score.volume_mm3.total, score.mass_mg.total if score.mass_mg else None),
-        _whole(codes.LESION_COUNT, len(score.lesions)),
-        _whole(codes.CALCIFIED_VESSEL_COUNT, len(score.calcified_vessels)),
-        _whole(codes.AGATSTON_THRESHOLD, AGATSTON_THRESHOLD_HU, codes.HOUNSFIELD_UNIT),
+        *calcium_measurements(score.agatston.total, score.volume_mm3.total, mass_mg, coding),
+        whole_number(codes.LESION_COUNT, len(score.lesions)),
+        whole_number(codes.CALCIFIED_VESSEL_COUNT, len(score.calcified_vessels)),
     ]
+    if findings.contrast is None:
+        measurements.append(whole_number(codes.AGATSTON_THRESHOLD, AGATSTON_THRESHOLD_HU, codes.HOUNSFIELD_UNIT))
+    else:
+        measurements += [
+            *contrast_measurements(findings.contrast, "total"),
+            *calibration_measurements(findings.contrast),
+        ]
+    if request.concordance is not None:
+        measurements.append(compared_score(request.concordance, findings))
     grade = codes.CAC_DRS_GRADES[score.cac_drs.split("/")[0]]
     evaluations = [
-        sr.QualitativeEvaluation(name=codes.CAC_DRS_CATEGORY, value=grade),
-        sr.QualitativeEvaluation(name=codes.RISK_CATEGORY, value=codes.RISK_CATEGORY_CODES[score.risk_category]),
+        sr.QualitativeEvaluation(name=coding.cac_drs, value=grade),
+        sr.QualitativeEvaluation(name=coding.risk_category, value=codes.RISK_CATEGORY_CODES[score.risk_category]),
     ]
     group = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(*request.group_tracking("total")),
@@ -109,12 +128,16 @@ def _total_group(request: ReportRequest, findings: CalciumFindings) -> Any:
         measurements=measurements,
         qualitative_evaluations=evaluations,
     )
+    if request.concordance is not None:
+        verdict = codes.DISCORDANT if request.concordance.is_discordant else codes.CONCORDANT
+        _append(group, [_evaluation(codes.CONCORDANCE, verdict, request.concordance.text)])
     _append(group, _explained(codes.QUALITY_NOTE, findings.quality))
     return group
 
 
-def _vessel_group(request: ReportRequest, score: CalciumScore, vessel: Vessel) -> Any:
+def _vessel_group(request: ReportRequest, findings: CalciumFindings, vessel: Vessel) -> Any:
     """Totals of one vessel: TID 1501, because a vessel without calcium has no segment to refer to."""
+    score, contrast = findings.score, findings.contrast
     count = sum(lesion.vessel is vessel for lesion in score.lesions)
     return sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(*request.group_tracking(vessel.name)),
@@ -122,12 +145,14 @@ def _vessel_group(request: ReportRequest, score: CalciumScore, vessel: Vessel) -
         finding_sites=[sr.FindingSite(codes.VESSEL_CODES[vessel])],
         algorithm_id=_algorithm(request),
         measurements=[
-            *_calcium(
+            *calcium_measurements(
                 score.agatston.of(vessel),
                 score.volume_mm3.of(vessel),
                 score.mass_mg.of(vessel) if score.mass_mg else None,
+                coding_of(findings),
             ),
-            _whole(codes.LESION_COUNT, count),
+            whole_number(codes.LESION_COUNT, count),
+            *([] if contrast is None else contrast_measurements(contrast, vessel.name)),
         ],
     )
 
@@ -135,7 +160,7 @@ def _vessel_group(request: ReportRequest, score: CalciumScore, vessel: Vessel) -
 def _append_lesions(
     document: Dataset,
     request: ReportRequest,
-    score: CalciumScore,
+    findings: CalciumFindings,
     sources: SourceImages,
     segmentations: Sequence[DicomObject],
 ) -> None:
@@ -144,23 +169,29 @@ def _append_lesions(
     Afterwards, because highdicom copies and searches the whole tree several times when it makes a document: with 200
     lesions that is half of the time.
     """
+    lesions = findings.score.lesions
     segmentation = next((one for one in segmentations if one.kind == "seg-lesions"), None)
     if segmentation is None:
-        if score.lesions:
-            raise ValueError(f"{len(score.lesions)} lesions without the segmentation their groups refer to")
+        if lesions:
+            raise ValueError(f"{len(lesions)} lesions without the segmentation their groups refer to")
         return
     measurements = next(
         item
         for item in document.ContentSequence
         if item.ConceptNameCodeSequence[0].CodeValue == dictionary.DCM.ImagingMeasurements.value
     )
-    for lesion, tracking in zip(score.lesions, request.lesion_tracking, strict=True):
-        group = _lesion_group(request, lesion, tracking, sources, segmentation.sop_instance_uid)
+    for lesion, tracking in zip(lesions, request.lesion_tracking, strict=True):
+        group = _lesion_group(request, lesion, coding_of(findings), tracking, sources, segmentation.sop_instance_uid)
         measurements.ContentSequence.append(group[0])
 
 
 def _lesion_group(
-    request: ReportRequest, lesion: Lesion, tracking: tuple[str, str], sources: SourceImages, seg_uid: str
+    request: ReportRequest,
+    lesion: Lesion,
+    coding: Coding,
+    tracking: tuple[str, str],
+    sources: SourceImages,
+    seg_uid: str,
 ) -> Any:
     """TID 1411: its Agatston share, volume, mass and attenuation, with its segment."""
     return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
@@ -169,9 +200,9 @@ def _lesion_group(
         finding_sites=[sr.FindingSite(codes.VESSEL_CODES[lesion.vessel])],
         algorithm_id=_algorithm(request),
         measurements=[
-            *_calcium(lesion.agatston, lesion.volume_mm3, lesion.mass_mg),
-            sr.Measurement(name=codes.MAXIMUM_ATTENUATION, value=lesion.peak_hu, unit=codes.HOUNSFIELD_UNIT),
-            sr.Measurement(name=codes.MEAN_ATTENUATION, value=lesion.mean_hu, unit=codes.HOUNSFIELD_UNIT),
+            *calcium_measurements(lesion.agatston, lesion.volume_mm3, lesion.mass_mg, coding),
+            attenuation(codes.MAXIMUM_ATTENUATION, lesion.peak_hu),
+            attenuation(codes.MEAN_ATTENUATION, lesion.mean_hu),
         ],
         referenced_segment=sr.ReferencedSegment(
             sop_class_uid=SegmentationStorage,
@@ -195,47 +226,23 @@ def _refusal_group(request: ReportRequest, refusal: Refusal | None) -> Any:
     return group
 
 
-def _calcium(agatston: float, volume_mm3: float, mass_mg: float | None) -> list[sr.Measurement]:
-    """Agatston score and volume, and mass only where it was calibrated: no mass is not a mass of zero."""
-    measurements = [
-        sr.Measurement(
-            name=codes.AGATSTON_SCORE, value=float(agatston), unit=codes.NO_UNITS, method=codes.AGATSTON_METHOD
-        ),
-        sr.Measurement(
-            name=codes.CALCIUM_VOLUME, value=float(volume_mm3), unit=codes.CUBIC_MILLIMETRE, method=codes.VOLUME_METHOD
-        ),
-    ]
-    if mass_mg is not None:
-        measurements.append(
-            sr.Measurement(
-                name=codes.CALCIUM_MASS, value=float(mass_mg), unit=codes.MILLIGRAM, method=codes.MASS_METHOD
-            )
-        )
-    return measurements
-
-
-def _whole(name: Code, value: int, unit: Code = codes.NO_UNITS) -> sr.Measurement:
-    """A whole number written without a decimal point ("9 lesions", not "9.0")."""
-    measurement = sr.Measurement(name=name, value=value, unit=unit)
-    measurement[0].MeasuredValueSequence[0].NumericValue = str(value)
-    return measurement
-
-
 def _explained(concept: Code, reasons: Iterable[QualityNote | Refusal]) -> list[sr.ContentItem]:
-    """Per reason a coded evaluation and, as its property, the sentence, which may be too long for a code meaning."""
-    items: list[sr.ContentItem] = []
-    for reason in reasons:
-        item = sr.CodeContentItem(
-            name=concept,
-            value=codes.private_code(reason.code, reason.code.replace("_", " ").capitalize()),
-            relationship_type=sr.RelationshipTypeValues.CONTAINS,
+    return [
+        _evaluation(
+            concept, codes.private_code(reason.code, reason.code.replace("_", " ").capitalize()), text=reason.text
         )
-        sentence = sr.TextContentItem(
-            name=codes.EXPLANATION, value=reason.text, relationship_type=sr.RelationshipTypeValues.HAS_PROPERTIES
-        )
-        item.ContentSequence = sr.ContentSequence([sentence])
-        items.append(item)
-    return items
+        for reason in reasons
+    ]
+
+
+def _evaluation(concept: Code, value: Code, text: str) -> sr.ContentItem:
+    """A coded evaluation and, as its property, the sentence, which may be too long for a code meaning."""
+    item = sr.CodeContentItem(name=concept, value=value, relationship_type=sr.RelationshipTypeValues.CONTAINS)
+    sentence = sr.TextContentItem(
+        name=codes.EXPLANATION, value=text, relationship_type=sr.RelationshipTypeValues.HAS_PROPERTIES
+    )
+    item.ContentSequence = sr.ContentSequence([sentence])
+    return item
 
 
 def _append(group: Any, items: Iterable[sr.ContentItem]) -> None:

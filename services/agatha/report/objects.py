@@ -1,16 +1,21 @@
 """All objects of one result, in the order in which they refer to one another.
 
-Decides which objects a result has: report and summary always, segmentations and key images only with calcium.
+Decides which objects a result has: report and summary always, segmentations of calcium and key images only with
+calcium, segmentation and views of the coronary tree only of a contrast scan.
 """
 
 from __future__ import annotations
 
 from agatha.report.key_images import key_slices, write_key_images
 from agatha.report.measurement_report import write_measurement_report
+from agatha.report.page_images import write_summary, write_tree_views
 from agatha.report.request import DicomObject, ReportRequest
-from agatha.report.segmentation import write_lesion_segmentation, write_vessel_segmentation
+from agatha.report.segmentation import (
+    write_anatomy_segmentation,
+    write_lesion_segmentation,
+    write_vessel_segmentation,
+)
 from agatha.report.source_images import read_source_images
-from agatha.report.summary_image import write_summary
 
 
 def write_objects(request: ReportRequest) -> tuple[DicomObject, ...]:
@@ -20,7 +25,8 @@ def write_objects(request: ReportRequest) -> tuple[DicomObject, ...]:
     -------
     tuple of DicomObject
         The measurement report and the summary page; with at least one lesion also both segmentations and the key
-        images. The same request gives the same bytes.
+        images; of a contrast scan, also with a score of 0, the segmentation and the views of the coronary tree. In the
+        order report, segmentations, pages, key images. The same request gives the same bytes.
 
     Raises
     ------
@@ -28,10 +34,15 @@ def write_objects(request: ReportRequest) -> tuple[DicomObject, ...]:
         If the source files are not the slices of the volume.
     """
     sources = read_source_images(request)
-    segmentations: tuple[DicomObject, ...] = ()
-    key_images: tuple[DicomObject, ...] = ()
-    if request.findings is not None and request.findings.score.lesions:
-        segmentations = (write_vessel_segmentation(request, sources), write_lesion_segmentation(request, sources))
-        key_images = (write_key_images(request, sources, key_slices(request.findings)),)
+    findings = request.findings
+    segmentations: list[DicomObject] = []
+    pages = [write_summary(request, sources)]
+    key_images: list[DicomObject] = []
+    if findings is not None and findings.score.lesions:
+        segmentations += [write_vessel_segmentation(request, sources), write_lesion_segmentation(request, sources)]
+        key_images.append(write_key_images(request, sources, key_slices(findings)))
+    if findings is not None and findings.contrast is not None:
+        segmentations.append(write_anatomy_segmentation(request, sources))
+        pages.append(write_tree_views(request, sources))
     report = write_measurement_report(request, sources, segmentations)
-    return (report, *segmentations, write_summary(request, sources), *key_images)
+    return (report, *segmentations, *pages, *key_images)

@@ -6,19 +6,20 @@ Decides identity: kinds of objects, their series numbers and descriptions, deriv
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from agatha.dicom.uids import derive_uid
+from agatha.dicom.uids import config_digest, derive_uid
 from coronary.calcium import Vessel
+from coronary.concordance import Concordance, LimitsOfAgreement
 from coronary.contract import AcquisitionFacts, CalciumFindings, Refusal
 from coronary.ct_volume import CtVolume
 
-ObjectKind = Literal["sr", "seg-vessels", "seg-lesions", "summary", "key-images"]
+ObjectKind = Literal["sr", "seg-vessels", "seg-lesions", "seg-anatomy", "summary", "key-images", "tree-views"]
 
 #: SOP class of the measurement report: Comprehensive 3D SR, or an older one for an archive that refuses it.
 SrSopClass = Literal["comprehensive-3d", "enhanced", "comprehensive"]
@@ -36,9 +37,14 @@ SERIES: dict[ObjectKind, SeriesIdentity] = {
     "sr": SeriesIdentity(1, "CAC SR (AI)"),
     "seg-vessels": SeriesIdentity(2, "CAC vessels (AI)"),
     "seg-lesions": SeriesIdentity(3, "CAC lesions (AI)"),
+    "seg-anatomy": SeriesIdentity(4, "Coronary tree (AI)"),
     "summary": SeriesIdentity(31, "CAC summary (AI)"),
     "key-images": SeriesIdentity(32, "CAC key images (AI)"),
+    "tree-views": SeriesIdentity(33, "Coronary tree views (AI)"),
 }
+
+#: Kinds that show the comparison with the other score of the study, and therefore change with it.
+COMPARING_KINDS: frozenset[str] = frozenset({"sr", "summary"})
 
 #: Series number of an output: 9, two digits of the source series, two digits of the kind.
 OUTPUT_SERIES_BASE = 90000
@@ -90,12 +96,16 @@ class ReportRequest:
         Version of the result in the document; not written into DICOM objects.
     previous_report
         Constant over retries like ``content_time``.
+    concordance
+        Comparison with the other score of the study, in whichever of the two results is written second.
+    limits_of_agreement
+        Of the model behind a contrast score; goes into the document only.
 
     Raises
     ------
     ValueError
         If findings and refusal are both or neither given, findings come without volume, shapes or lengths do not
-        match, or ``content_time`` has no time zone.
+        match, ``concordance`` is not about these findings, or ``content_time`` has no time zone.
     """
 
     analysis: str
@@ -113,6 +123,8 @@ class ReportRequest:
     sr_sop_class: SrSopClass = "comprehensive-3d"
     result_version: int = 1
     previous_report: PreviousReport | None = None
+    concordance: Concordance | None = None
+    limits_of_agreement: LimitsOfAgreement | None = None
 
     def __post_init__(self) -> None:
         if (self.findings is None) == (self.refusal is None):
@@ -125,16 +137,31 @@ class ReportRequest:
             raise ValueError(f"{len(self.source_frames)} frames for {len(self.source_paths)} source paths")
         if self.findings is not None:
             self._check_shapes(self.findings)
+        if self.concordance is not None:
+            self._check_concordance(self.concordance)
 
     def _check_shapes(self, findings: CalciumFindings) -> None:
         if self.volume is None:
             raise ValueError("findings without the volume they were made from")
         shape = self.volume.voxels_hu.shape
-        for name, labels in (("vessel", findings.vessel_labels), ("lesion", findings.lesion_labels)):
-            if labels.shape != shape:
-                raise ValueError(f"{name} labels have shape {labels.shape}, the volume {shape}")
+        shapes: dict[str, tuple[int, ...]] = {
+            "vessel labels": findings.vessel_labels.shape,
+            "lesion labels": findings.lesion_labels.shape,
+        }
+        if findings.contrast is not None:
+            shapes |= {"coronary tree": findings.contrast.tree.shape_zyx, "aorta": findings.contrast.aorta_mask.shape}
+        for name, found in shapes.items():
+            if found != shape:
+                raise ValueError(f"{name}: shape {found}, the volume has {shape}")
         if len(self.source_paths) != shape[0]:
             raise ValueError(f"{len(self.source_paths)} source slices for a volume of {shape[0]}")
+
+    def _check_concordance(self, concordance: Concordance) -> None:
+        if self.findings is None:
+            raise ValueError("a concordance without findings: a refusal has no score to compare")
+        compared = concordance.csct if self.findings.contrast is None else concordance.ccta
+        if compared != self.findings.score.agatston:
+            raise ValueError(f"the concordance compares {compared}, the findings have {self.findings.score.agatston}")
 
     @property
     def frames(self) -> tuple[int | None, ...]:
@@ -152,8 +179,12 @@ class ReportRequest:
         return f"agatha {self.software_version} {self.model.name} {self.model.version} {self.model.sha256}"
 
     def uid(self, kind: str, part: str) -> str:
-        """Derived UID of one part of one kind of object."""
-        return derive_uid(f"{self.analysis}/{kind}", part, self.src_digest, self.bundle_version, self.config_digest)
+        """Derived UID of one part of one kind of object; with a concordance, another one where it is shown."""
+        digest = self.config_digest
+        if self.concordance is not None and kind in COMPARING_KINDS:
+            shown = {"concordance": self.concordance.as_dict(), "limits": asdict(self.concordance.limits)}
+            digest = config_digest({"config_digest": digest, **shown})
+        return derive_uid(f"{self.analysis}/{kind}", part, self.src_digest, self.bundle_version, digest)
 
     def series_uid(self, kind: ObjectKind) -> str:
         """Series Instance UID of a kind of object."""

@@ -6,11 +6,13 @@ Decides names and shape only; every number comes unrounded from the same finding
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 from agatha.report.request import DicomObject, ReportRequest
 from coronary.calcium import CalciumScore, Lesion
-from coronary.contract import CalciumFindings
+from coronary.contract import CalciumFindings, ContrastFindings
+from coronary.coronary_tree import Centerline
 
 ResultState = Literal["completed", "refused", "failed"]
 
@@ -39,7 +41,8 @@ def result_document(
     Returns
     -------
     dict
-        ``calcium`` is None unless the state is ``completed``: a score that was not computed is not zero.
+        ``calcium`` is None unless the state is ``completed``: a score that was not computed is not zero. ``contrast``
+        is None unless the scan was one with contrast; then ``calcium`` is an estimate.
 
     Raises
     ------
@@ -62,6 +65,8 @@ def result_document(
         "software_version": request.software_version,
         "created_at": request.content_time_utc.isoformat().replace("+00:00", "Z"),
         "calcium": None if findings is None else _calcium(request, findings),
+        "contrast": None if findings is None or findings.contrast is None else _contrast(request, findings.contrast),
+        "concordance": None if request.concordance is None else request.concordance.as_dict(),
         "quality": [{"code": note.code, "text": note.text} for note in findings.quality] if findings else [],
         "parameters": dict(findings.parameters) if findings else {},
         "outputs": [
@@ -102,6 +107,40 @@ def _calcium(request: ReportRequest, findings: CalciumFindings) -> dict[str, Any
             _lesion(lesion, tracking_uid)
             for lesion, (_, tracking_uid) in zip(score.lesions, request.lesion_tracking, strict=True)
         ],
+    }
+
+
+def _contrast(request: ReportRequest, contrast: ContrastFindings) -> dict[str, Any]:
+    limits, shift_hu = request.limits_of_agreement, contrast.threshold_shift_hu
+    return {
+        "calibration_factor_hu": contrast.calibration_factor_hu,
+        "aorta_mean_hu": contrast.aorta_mean_hu,
+        "aorta_sd_hu": contrast.aorta_sd_hu,
+        "blood_pool_hu": contrast.blood_pool_hu,
+        "kvp": contrast.kvp,
+        "thresholds_hu": [{"name": name, "hu": hu} for name, hu in contrast.thresholds_hu.items()],
+        "agatston_at_thresholds": [
+            {"shift_hu": -shift_hu, "agatston": contrast.agatston_at_lower_thresholds.as_dict()},
+            {"shift_hu": shift_hu, "agatston": contrast.agatston_at_higher_thresholds.as_dict()},
+        ],
+        "segmented_volume_mm3": contrast.segmented_volume_mm3.as_dict(),
+        "dominance": contrast.tree.dominance,
+        "arteries": [_artery(line) for line in contrast.tree.centerlines],
+        "limits_of_agreement": None if limits is None else asdict(limits),
+    }
+
+
+def _artery(line: Centerline) -> dict[str, Any]:
+    """One artery; ``segments`` are SCCT segment ids (Leipsic 2014) in the order in which the artery runs through them.
+
+    ``bridged_share`` is the share of its course that is a straight guess.
+    """
+    return {
+        "name": line.name,
+        "parent": line.parent,
+        "segments": list(dict.fromkeys(line.segment.tolist())),
+        "length_mm": float(line.arc_length_mm[-1]),
+        "bridged_share": float(line.is_bridged.mean()),
     }
 
 

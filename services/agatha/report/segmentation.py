@@ -1,7 +1,8 @@
-"""Segmentations of the scored calcium: one segment per vessel, and one per lesion.
+"""Segmentations: of the scored calcium one segment per vessel and one per lesion; of a contrast scan also the anatomy.
 
-Decides what the segments are and to which source slices the frames belong. The masks are exactly the scored voxels on
-the grid of the source; nothing is resampled. BINARY, because archives and viewers in use take nothing else for sure.
+Decides what the segments are and to which source slices the frames belong. The masks are exactly the voxels that were
+scored or measured, on the grid of the source; nothing is resampled. BINARY, because archives and viewers in use take
+nothing else for sure.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from highdicom.color import CIELabColor
 from highdicom.seg import SegmentAlgorithmTypeValues, Segmentation, SegmentationTypeValues, SegmentDescription
 from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.sr.coding import Code
 
 from agatha.dicom import codes
-from agatha.report.colours import VESSEL_RGB
+from agatha.report.colours import AORTA_RGB, VESSEL_RGB
 from agatha.report.part10 import finish, series_arguments
 from agatha.report.request import DicomObject, ReportRequest
 from agatha.report.source_images import SourceImages
@@ -25,12 +27,16 @@ from coronary.calcium import Vessel
 from coronary.contract import CalciumFindings
 from coronary.ct_volume import CtVolume
 
-SegmentationKind = Literal["seg-vessels", "seg-lesions"]
+SegmentationKind = Literal["seg-vessels", "seg-lesions", "seg-anatomy"]
+
+#: Segment of the ascending aorta; 1 to 4 are the arteries by their vessel.
+AORTA_SEGMENT = 5
 
 #: ContentLabel (VR CS, at most 16 characters) and ContentDescription of each kind.
 _CONTENT: dict[SegmentationKind, tuple[str, str]] = {
     "seg-vessels": ("CAC_VESSELS", "Coronary calcium per vessel (AI), research use only"),
     "seg-lesions": ("CAC_LESIONS", "Coronary calcium per lesion (AI), research use only"),
+    "seg-anatomy": ("CORONARY_TREE", "Coronary arteries, ascending aorta (AI), research use only"),
 }
 
 
@@ -38,7 +44,13 @@ def write_vessel_segmentation(request: ReportRequest, sources: SourceImages) -> 
     """Four segments in fixed order LM, LAD, LCX, RCA; a vessel without calcium keeps its segment, without frames."""
     findings, volume = _scored(request)
     descriptions = [
-        _describe(request, number=vessel.value, label=f"{vessel.name} calcium", vessel=vessel, name=vessel.name)
+        _describe_calcium(
+            request,
+            number=vessel.value,
+            label=f"{vessel.name} calcium",
+            vessel=vessel,
+            tracking=request.group_tracking(vessel.name),
+        )
         for vessel in Vessel
     ]
     return _write("seg-vessels", request, sources, volume, findings.vessel_labels, descriptions)
@@ -48,10 +60,43 @@ def write_lesion_segmentation(request: ReportRequest, sources: SourceImages) -> 
     """One segment per lesion, numbered as in the score, with the tracking UID of its group in the report."""
     findings, volume = _scored(request)
     descriptions = [
-        _describe(request, number=lesion.label, label=tracking[0], vessel=lesion.vessel, tracking=tracking)
+        _describe_calcium(request, number=lesion.label, label=tracking[0], vessel=lesion.vessel, tracking=tracking)
         for lesion, tracking in zip(findings.score.lesions, request.lesion_tracking, strict=True)
     ]
     return _write("seg-lesions", request, sources, volume, findings.lesion_labels, descriptions)
+
+
+def write_anatomy_segmentation(request: ReportRequest, sources: SourceImages) -> DicomObject:
+    """Five segments in fixed order: the arteries of LM, LAD, LCX and RCA, and the ascending aorta.
+
+    An artery that was not found keeps its segment, without frames. A voxel of both is aorta.
+    """
+    findings, volume = _scored(request)
+    contrast = findings.contrast
+    if contrast is None:
+        raise ValueError("a segmentation of the anatomy needs a contrast scan")
+    labels = contrast.tree.vessel_label_map()
+    labels[contrast.aorta_mask] = AORTA_SEGMENT
+    arteries = [
+        _describe(
+            request,
+            number=vessel.value,
+            label=f"{vessel.name} artery",
+            tracking=(f"{vessel.name} artery", request.uid("tracking", f"trk:artery:{vessel.name}")),
+            what=(codes.ANATOMICAL_STRUCTURE, codes.VESSEL_CODES[vessel]),
+            colour=VESSEL_RGB[vessel],
+        )
+        for vessel in Vessel
+    ]
+    aorta = _describe(
+        request,
+        number=AORTA_SEGMENT,
+        label="Ascending aorta",
+        tracking=("Ascending aorta", request.uid("tracking", "trk:aorta")),
+        what=(codes.ANATOMICAL_STRUCTURE, codes.ASCENDING_AORTA),
+        colour=AORTA_RGB,
+    )
+    return _write("seg-anatomy", request, sources, volume, labels, [*arteries, aorta])
 
 
 def _scored(request: ReportRequest) -> tuple[CalciumFindings, CtVolume]:
@@ -60,30 +105,47 @@ def _scored(request: ReportRequest) -> tuple[CalciumFindings, CtVolume]:
     return request.findings, request.volume
 
 
+def _describe_calcium(
+    request: ReportRequest, *, number: int, label: str, vessel: Vessel, tracking: tuple[str, str]
+) -> SegmentDescription:
+    """Segment of calcium in one vessel; colour as on the summary page."""
+    return _describe(
+        request,
+        number=number,
+        label=label,
+        tracking=tracking,
+        what=(codes.MORPHOLOGICALLY_ABNORMAL, codes.CALCIFICATION),
+        colour=VESSEL_RGB[vessel],
+        regions=[codes.VESSEL_CODES[vessel]],
+    )
+
+
 def _describe(
     request: ReportRequest,
     *,
     number: int,
     label: str,
-    vessel: Vessel,
-    name: str = "",
-    tracking: tuple[str, str] | None = None,
+    tracking: tuple[str, str],
+    what: tuple[Code, Code],
+    colour: tuple[int, int, int],
+    regions: Sequence[Code] | None = None,
 ) -> SegmentDescription:
-    """Segment of calcium in one vessel (PS3.3 section C.8.20.4); colour as on the summary page."""
-    tracking_id, tracking_uid = tracking or request.group_tracking(name)
+    """Segment with its property category and type in ``what`` (PS3.3 section C.8.20.4)."""
+    tracking_id, tracking_uid = tracking
+    category, property_type = what
     return SegmentDescription(
         segment_number=number,
         segment_label=label,
-        segmented_property_category=codes.MORPHOLOGICALLY_ABNORMAL,
-        segmented_property_type=codes.CALCIFICATION,
+        segmented_property_category=category,
+        segmented_property_type=property_type,
         algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=AlgorithmIdentificationSequence(
             name=request.model.name, version=request.model.version, family=codes.ARTIFICIAL_INTELLIGENCE
         ),
         tracking_uid=tracking_uid,
         tracking_id=tracking_id,
-        anatomic_regions=[codes.VESSEL_CODES[vessel]],
-        display_color=CIELabColor.from_rgb(*VESSEL_RGB[vessel]),
+        anatomic_regions=regions,
+        display_color=CIELabColor.from_rgb(*colour),
     )
 
 
@@ -104,7 +166,7 @@ def _write(
         source_images=sources.plane_headers(
             filled.tolist(), volume.spacing_zyx_mm[0], request.uid("frame-of-reference", sources.series_instance_uid)
         ),
-        pixel_array=np.ascontiguousarray(labels[filled]),
+        pixel_array=_slices(labels, filled),
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=descriptions,
         content_label=label,
@@ -115,6 +177,14 @@ def _write(
     _refer_to_sources(segmentation, sources)
     _set_dimension_organization(segmentation, request.uid(kind, "dimorg"))
     return finish(kind, segmentation, request, sources.header)
+
+
+def _slices(labels: NDArray[Any], indices: NDArray[np.intp]) -> NDArray[Any]:
+    """Some slices of a map, ascending; not copied where they follow one another, because a map can be large."""
+    first, last = int(indices[0]), int(indices[-1])
+    if last - first + 1 == indices.size:
+        return labels[first : last + 1]
+    return np.ascontiguousarray(labels[indices])
 
 
 def _refer_to_sources(segmentation: Dataset, sources: SourceImages) -> None:

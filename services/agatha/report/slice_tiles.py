@@ -17,10 +17,6 @@ from agatha.report.colours import VESSEL_RGB
 from coronary.calcium import Vessel
 from coronary.ct_volume import CtVolume
 
-#: Display window: soft tissue stays grey, calcium from 130 HU stands out, dense calcium is not yet all white.
-WINDOW_CENTER_HU = 120.0
-WINDOW_WIDTH_HU = 700.0
-
 #: Smallest side of a crop and margin around the calcium, mm.
 MINIMUM_CROP_MM = 110.0
 CROP_MARGIN_MM = 20.0
@@ -32,6 +28,27 @@ OUTLINE_PIXELS = 2
 
 #: Outlines keep this distance from the lesion, so that its own edge stays visible.
 OUTLINE_GAP_PIXELS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayWindow:
+    """Linear map from HU to grey: black at the lower end, white at the upper."""
+
+    center_hu: float
+    width_hu: float
+
+    def grey(self, voxels_hu: NDArray[np.int16]) -> NDArray[np.float32]:
+        """Brightness from 0 to 1."""
+        low = self.center_hu - self.width_hu / 2
+        shade: NDArray[np.float32] = np.clip((voxels_hu.astype(np.float32) - low) / self.width_hu, 0, 1)
+        return shade
+
+
+#: Soft tissue stays grey, calcium from 130 HU stands out, dense calcium is not yet all white.
+CALCIUM_SCAN_WINDOW = DisplayWindow(120.0, 700.0)
+
+#: Contrast-filled lumen (300 to 500 HU) stays grey, so that calcium beside it is brighter.
+CONTRAST_SCAN_WINDOW = DisplayWindow(350.0, 1200.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +77,16 @@ def crop_around(volume: CtVolume, labels: NDArray[np.uint8]) -> Crop:
     return Crop(top=center_y - height / 2, left=center_x - width / 2, height=height, width=width)
 
 
-def slice_tile(volume: CtVolume, labels: NDArray[np.uint8], index: int, crop: Crop, side: int) -> Image.Image:
+def slice_tile(
+    volume: CtVolume,
+    labels: NDArray[np.uint8],
+    index: int,
+    crop: Crop,
+    side: int,
+    window: DisplayWindow = CALCIUM_SCAN_WINDOW,
+) -> Image.Image:
     """One slice as an RGB picture of ``side`` x ``side`` pixels with the labelled voxels outlined per vessel."""
-    low = WINDOW_CENTER_HU - WINDOW_WIDTH_HU / 2
-    grey = np.clip((volume.voxels_hu[index].astype(np.float32) - low) / WINDOW_WIDTH_HU, 0, 1) * 255
+    grey = window.grey(volume.voxels_hu[index]) * 255
     picture = _resample(Image.fromarray(grey.astype(np.uint8)), crop, side)
     pixels = np.repeat(np.asarray(picture)[:, :, None], 3, axis=2)
     for vessel in Vessel:

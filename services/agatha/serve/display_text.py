@@ -17,6 +17,19 @@ def number(value: float | None) -> str:
     return f"{value:.1f}"
 
 
+def signed(value: float) -> str:
+    """One decimal with its sign; a value that rounds to zero has none."""
+    text = f"{abs(value):.1f}"
+    if text == "0.0":
+        return "0"
+    return f"+{text}" if value > 0 else f"−{text}"
+
+
+def signed_hu(value: float) -> str:
+    """A shift of attenuations: ``+25 HU``."""
+    return f"{'+' if value > 0 else '−' if value < 0 else ''}{abs(value):g} HU"
+
+
 def moment(value: datetime | None) -> str:
     """UTC, to the second."""
     return "–" if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from agatha.serve.conditional import cache_headers, entity_tag, not_modified
 from agatha.serve.lesion_frames import SourceImage, UnreadableSegmentation, read_lesion_frames
 from agatha.serve.links import API
-from agatha.serve.pictures import NotDisplayable, Window, key_slice_picture, plain_picture
+from agatha.serve.pictures import NotDisplayable, Window, key_slice_picture, key_slice_window, plain_picture
 from agatha.serve.problems import InstanceNotFound, StoredFileMissing, problem_responses
 from agatha.serve.study_queries import ServeContext
 from agatha.store.instance_files import InstanceFiles
@@ -41,6 +41,7 @@ class StoredInstance:
     storage_key: str
     sha256: str
     size_bytes: int
+    result_id: int | None = None
 
 
 def instances_router(context: ServeContext) -> APIRouter:
@@ -107,11 +108,12 @@ def key_slice_response(
     with context.database.reading() as reading:
         segmentation = find_output(reading, study_instance_uid, None, segmentation_uid)
         image = find_source(reading, study_instance_uid, None, source.sop_instance_uid)
+        window = key_slice_window(is_contrast=segmentation is not None and is_of_contrast(reading, segmentation))
     if segmentation is None or image is None:
         raise InstanceNotFound
     require_file(context.files, segmentation)
     require_file(context.files, image)
-    tag = entity_tag("key-slice", segmentation.sha256, image.sha256, str(source.frame))
+    tag = entity_tag("key-slice", segmentation.sha256, image.sha256, str(source.frame), str(window))
     unchanged = not_modified(request, tag)
     if unchanged is not None:
         return unchanged
@@ -120,7 +122,7 @@ def key_slice_response(
     except UnreadableSegmentation as exc:
         raise NotDisplayable from exc
     picture = key_slice_picture(
-        context.files.path(image.storage_key), source.frame, lesions.on(source), lesions.vessels
+        context.files.path(image.storage_key), source.frame, lesions.on(source), lesions.vessels, window
     )
     return Response(picture, media_type=PNG, headers=dict(cache_headers(tag)))
 
@@ -131,8 +133,14 @@ def find_output(
     """Return an object of the output ledger; `series_instance_uid` None accepts any series of the study."""
     for output in reading.outputs_of_study(study_instance_uid):
         if output.sop_instance_uid == sop_instance_uid and series_instance_uid in (None, output.series_instance_uid):
-            return StoredInstance(output.kind, output.storage_key, output.sha256, output.size_bytes)
+            return StoredInstance(output.kind, output.storage_key, output.sha256, output.size_bytes, output.result_id)
     return None
+
+
+def is_of_contrast(reading: Reading, output: StoredInstance) -> bool:
+    """Whether an output belongs to a result of a contrast scan."""
+    result = None if output.result_id is None else reading.result(output.result_id)
+    return result is not None and result.document.get("contrast") is not None
 
 
 def find_source(

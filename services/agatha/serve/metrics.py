@@ -1,6 +1,7 @@
 """Prometheus metrics of the HTTP process: requests, and what the database counts at the moment of the scrape.
 
-Labels are states, methods, status codes and route templates: no UID, no address and no patient data can become one.
+Labels are states, analyses, reason codes, methods, status codes and route templates: no UID, no address and no patient
+data can become one.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,6 +30,10 @@ COUNTED = {
     "oldest_due_seconds": ("How long the oldest due row of each kind has been waiting.", "kind"),
 }
 
+#: How analyses ended: completed, refused and failed add up to all, so a rate is a quotient of sums.
+RESULTS = ("agatha_results", "Series by analysis and by how its last run ended.", ("analysis", "state", "reason_code"))
+DISCORDANT = ("agatha_discordant_studies", "Studies whose two scores were discordant when last compared.")
+
 
 class StoreCollector(Collector):
     """Asks the database for its counts when Prometheus asks us."""
@@ -42,10 +47,11 @@ class StoreCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield one gauge per table, or only `agatha_database_up 0` while the database is away."""
-        up, *families = self._families()
+        up, results, discordant, *families = self._families()
         try:
             with self._database.reading() as reading:
-                counts = reading.counts()
+                counts, outcomes = reading.counts(), reading.outcomes()
+                discordant.add_metric([], reading.discordant_studies())
         except StoreError:
             up.add_metric([], 0)
             yield up
@@ -56,11 +62,14 @@ class StoreCollector(Collector):
             for label, count in sorted(counts[name].items()):
                 family.add_metric([label], count)
             yield family
+        for labels, count in sorted(outcomes.items()):
+            results.add_metric(labels, count)
+        yield from (results, discordant)
 
     def _families(self) -> list[GaugeMetricFamily]:
         up = GaugeMetricFamily("agatha_database_up", "1 when the database answered this scrape.")
         counted = (GaugeMetricFamily(f"agatha_{name}", text, labels=[label]) for name, (text, label) in COUNTED.items())
-        return [up, *counted]
+        return [up, GaugeMetricFamily(*RESULTS[:2], labels=RESULTS[2]), GaugeMetricFamily(*DISCORDANT), *counted]
 
 
 class RequestMetrics:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from agatha.serve.documents import ResultDocument
 from agatha.serve.instances_api import find_output
 from agatha.serve.lesion_frames import UnreadableSegmentation, choose_key_slices, read_lesion_frames
-from agatha.serve.standing import StudyRows, is_moving, latest_results, series_name, standing_of
-from agatha.serve.studies_api import result_document
+from agatha.serve.pictures import Window, key_slice_window
+from agatha.serve.result_schema import ConcordanceDocument, ResultDocument
+from agatha.serve.standing import StudyRows, is_moving, series_name, standing_of
+from agatha.serve.studies_api import result_documents
 from agatha.serve.study_queries import ServeContext, read_study
+from agatha.store.paired_scores import latest_results, paired_scores
 from agatha.store.records import EventRecord, OutputRecord, ResultRecord, SeriesRecord, StudyRecord
 from agatha.store.units_of_work import Reading
 
@@ -22,9 +24,14 @@ OUTPUT_NAMES = {
     "sr": "Measurement report (SR)",
     "seg-vessels": "Calcium per vessel (SEG)",
     "seg-lesions": "Calcium per lesion (SEG)",
+    "seg-anatomy": "Coronary tree and aorta (SEG)",
     "summary": "Summary page (SC)",
+    "tree-views": "Coronary tree views (SC)",
     "key-images": "Key images (KO)",
 }
+#: Kinds that are made to be looked at.
+PICTURE_KINDS = ("summary", "tree-views")
+VESSELS = ("total", "LM", "LAD", "LCX", "RCA")
 QUANTITIES = (("agatston", "Agatston score"), ("volume_mm3", "Volume (mm³)"), ("mass_mg", "Mass (mg)"))
 
 
@@ -36,15 +43,17 @@ class ScoreBrief:
     agatston_total: float
     risk_category: str
     is_provisional: bool
+    is_estimate: bool
 
 
 @dataclass(frozen=True, slots=True)
 class WorklistRow:
-    """One study in the work list: its scores, and in words why there are none."""
+    """One study in the work list: its scores, whether they contradict each other, and in words why there are none."""
 
     study: StudyRecord
     scores: Sequence[ScoreBrief]
     notes: Sequence[str]
+    discordance: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +83,10 @@ class ResultView:
     series_name: str
     lesion_columns_have_mass: bool
     key_slices: Sequence[KeySliceView]
+    key_slice_window: Window
     outputs: Sequence[OutputView]
     summary_picture: str | None
+    tree_picture: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,19 @@ class OlderResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ConcordanceView:
+    """The two scores of a study side by side, with the names of their series."""
+
+    document: ConcordanceDocument
+    csct_series: str
+    ccta_series: str
+
+    def difference(self, vessel: str) -> float:
+        """Contrast scan minus calcium-scoring CT of one vessel, or of the total."""
+        return float(getattr(self.document.ccta, vessel) - getattr(self.document.csct, vessel))
+
+
+@dataclass(frozen=True, slots=True)
 class StudyView:
     """Everything on a study page."""
 
@@ -98,6 +122,7 @@ class StudyView:
     summary: str
     next_try_at: datetime | None
     can_reprocess: bool
+    concordance: ConcordanceView | None
     results: Sequence[ResultView]
     older: Sequence[OlderResult]
     series: Sequence[SeriesRecord]
@@ -106,9 +131,16 @@ class StudyView:
 
 def worklist_row(reading: Reading, study: StudyRecord) -> WorklistRow:
     """Return the row of one study."""
-    results = latest_results(reading.results_of_study(study.study_instance_uid))
+    stored = reading.results_of_study(study.study_instance_uid)
+    results, pair = latest_results(stored), paired_scores(stored)
     scores = [
-        ScoreBrief(result.analysis, calcium["agatston"]["total"], calcium["risk_category"], result.provisional)
+        ScoreBrief(
+            analysis=result.analysis,
+            agatston_total=calcium["agatston"]["total"],
+            risk_category=calcium["risk_category"],
+            is_provisional=result.provisional,
+            is_estimate=result.document.get("contrast") is not None,
+        )
         for result in results
         if (calcium := result.document.get("calcium")) is not None
     ]
@@ -119,7 +151,8 @@ def worklist_row(reading: Reading, study: StudyRecord) -> WorklistRow:
             for series in reading.series_of_study(study.study_instance_uid)
             if series.reason_text
         ]
-    return WorklistRow(study, scores, notes)
+    discordance = pair.concordance.text if pair is not None and pair.concordance.is_discordant else None
+    return WorklistRow(study, scores, notes, discordance)
 
 
 def study_view(context: ServeContext, study_instance_uid: str) -> StudyView:
@@ -133,21 +166,35 @@ def study_view(context: ServeContext, study_instance_uid: str) -> StudyView:
     with context.database.reading() as reading:
         rows = read_study(reading, study_instance_uid)
         latest = latest_results(rows.results)
+        documents = dict(zip((row.id for row in rows.results), result_documents(rows.results), strict=True))
         standing = standing_of(rows)
         return StudyView(
             study=rows.study,
             summary=standing.summary,
             next_try_at=standing.next_try_at,
             can_reprocess=not is_moving(rows),
-            results=[_result_view(context, reading, rows, result) for result in latest],
+            concordance=_concordance_view(rows),
+            results=[_result_view(context, reading, rows, result, documents[result.id]) for result in latest],
             older=[_older_result(result, rows) for result in rows.results if result not in latest],
             series=rows.series,
             events=reading.timeline(study_instance_uid),
         )
 
 
-def _result_view(context: ServeContext, reading: Reading, rows: StudyRows, result: ResultRecord) -> ResultView:
-    document = result_document(result)
+def _concordance_view(rows: StudyRows) -> ConcordanceView | None:
+    pair = paired_scores(rows.results)
+    if pair is None:
+        return None
+    return ConcordanceView(
+        document=ConcordanceDocument.model_validate(pair.concordance.as_dict()),
+        csct_series=_name_of(pair.csct.series_id, rows),
+        ccta_series=_name_of(pair.ccta.series_id, rows),
+    )
+
+
+def _result_view(
+    context: ServeContext, reading: Reading, rows: StudyRows, result: ResultRecord, document: ResultDocument
+) -> ResultView:
     outputs = [_output_view(context, rows, output) for output in reading.outputs_of_result(result.id)]
     lesions = document.calcium.lesions if document.calcium else []
     return ResultView(
@@ -155,9 +202,15 @@ def _result_view(context: ServeContext, reading: Reading, rows: StudyRows, resul
         series_name=_name_of(result.series_id, rows),
         lesion_columns_have_mass=any(lesion.mass_mg is not None for lesion in lesions),
         key_slices=_key_slices(context, reading, rows, result, document),
+        key_slice_window=key_slice_window(is_contrast=document.contrast is not None),
         outputs=outputs,
-        summary_picture=next((output.picture for output in outputs if output.picture), None),
+        summary_picture=_picture(outputs, "summary"),
+        tree_picture=_picture(outputs, "tree-views"),
     )
+
+
+def _picture(outputs: Sequence[OutputView], kind: str) -> str | None:
+    return next((output.picture for output in outputs if output.record.kind == kind), None)
 
 
 def _output_view(context: ServeContext, rows: StudyRows, output: OutputRecord) -> OutputView:
@@ -166,7 +219,7 @@ def _output_view(context: ServeContext, rows: StudyRows, output: OutputRecord) -
         name=OUTPUT_NAMES.get(output.kind, output.kind),
         record=output,
         address=context.links.instance(*uids),
-        picture=context.links.rendered(*uids) if output.kind == "summary" else None,
+        picture=context.links.rendered(*uids) if output.kind in PICTURE_KINDS else None,
         deliveries=[
             f"{delivery.destination}: {delivery.state}" + (f" ({delivery.last_error})" if delivery.last_error else "")
             for delivery in rows.deliveries

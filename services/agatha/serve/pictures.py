@@ -44,12 +44,18 @@ class Window:
     center_hu: float
     width_hu: float
 
+    def __str__(self) -> str:
+        return f"{self.center_hu:g}/{self.width_hu:g} HU"
+
 
 #: Mediastinal window in which calcium is white and muscle grey.
 CARDIAC_WINDOW = Window(50.0, 350.0)
 
 #: Window of key slices, as on the summary page: calcium stands out and dense calcium is not all white.
 CALCIUM_WINDOW = Window(120.0, 700.0)
+
+#: The same of a contrast scan: the lumen (300 to 500 HU) is light grey and the calcium in it still lighter.
+CONTRAST_WINDOW = Window(350.0, 1200.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +89,14 @@ def plain_picture(path: Path, frame: int | None, window: Window | None) -> bytes
     return _png(Image.fromarray(grey_levels(plane, window or CARDIAC_WINDOW)))
 
 
-def key_slice_picture(path: Path, frame: int | None, lesions: Sequence[LesionFrame], vessels: dict[int, str]) -> bytes:
+def key_slice_window(*, is_contrast: bool) -> Window:
+    """Return the window in which the key slices of a result are shown."""
+    return CONTRAST_WINDOW if is_contrast else CALCIUM_WINDOW
+
+
+def key_slice_picture(
+    path: Path, frame: int | None, lesions: Sequence[LesionFrame], vessels: dict[int, str], window: Window
+) -> bytes:
     """Return the region around the lesions of one plane as PNG, each outlined in its vessel's colour and numbered.
 
     Raises
@@ -98,7 +111,7 @@ def key_slice_picture(path: Path, frame: int | None, lesions: Sequence[LesionFra
     left, top, right, bottom = box
     height_mm, width_mm = (bottom - top) * plane.spacing_yx_mm[0], (right - left) * plane.spacing_yx_mm[1]
     size = (KEY_SLICE_WIDTH, max(1, round(KEY_SLICE_WIDTH * height_mm / width_mm)))
-    grey = Image.fromarray(grey_levels(plane, CALCIUM_WINDOW)).crop(box).resize(size, Image.Resampling.BICUBIC)
+    grey = Image.fromarray(grey_levels(plane, window)).crop(box).resize(size, Image.Resampling.BICUBIC)
     picture = grey.convert("RGB")
     for lesion in lesions:
         color = VESSEL_COLORS.get(vessels.get(lesion.segment_number, ""), OTHER_COLOR)

@@ -4,11 +4,12 @@ Decides the sentences and the time of the next attempt from what the database ho
 without a score always gets a reason, and a refusal is never worded so that it could be read as a score of zero.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from agatha.serve.display_text import moment, number
+from agatha.store.paired_scores import latest_results, paired_scores
 from agatha.store.records import DeliveryRecord, JobRecord, ResultRecord, SeriesRecord, StudyRecord
 
 NO_ZERO = "This is not a score of zero."
@@ -40,6 +41,7 @@ def standing_of(rows: StudyRows) -> Standing:
     present = present_jobs(rows)
     sentences = [
         *(_result_sentence(result, names) for result in latest_results(rows.results)),
+        *_discordance_sentence(rows.results),
         *(_job_sentence(job, names) for job in present),
         *(sentence for series in rows.series if (sentence := _series_sentence(series))),
         *_delivery_sentences(rows.deliveries),
@@ -71,16 +73,6 @@ def present_jobs(rows: StudyRows) -> list[JobRecord]:
     ]
 
 
-def latest_results(results: Iterable[ResultRecord]) -> list[ResultRecord]:
-    """Return the highest version per series and analysis, in the order given."""
-    latest: dict[tuple[int, str], ResultRecord] = {}
-    for result in results:
-        key = (result.series_id, result.analysis)
-        if key not in latest or result.version > latest[key].version:
-            latest[key] = result
-    return list(latest.values())
-
-
 def next_try_at(rows: StudyRows) -> datetime | None:
     """Return the earliest appointed attempt of a series, a job or a delivery."""
     appointed = [
@@ -107,10 +99,18 @@ def _result_sentence(result: ResultRecord, names: dict[str, str]) -> str:
         if calcium is None:
             return f"{result.analysis} completed for {of}.{provisional}"
         score = number(calcium["agatston"]["total"])
-        return f"{result.analysis}: Agatston score {score} ({calcium['risk_category']}) for {of}.{provisional}"
+        name = "Agatston score" if result.document.get("contrast") is None else "estimated Agatston equivalent"
+        return f"{result.analysis}: {name} {score} ({calcium['risk_category']}) for {of}.{provisional}"
     reason = result.document.get("reason") or {"code": "UNKNOWN", "text": "No reason was recorded."}
     verb = "refused to score" if result.state == "refused" else "failed on"
     return f"{result.analysis} {verb} {of}: {_ended(reason['text'])} ({reason['code']}) {NO_ZERO}"
+
+
+def _discordance_sentence(results: Sequence[ResultRecord]) -> list[str]:
+    pair = paired_scores(results)
+    if pair is None or not pair.concordance.is_discordant:
+        return []
+    return [f"The two scores are discordant. {pair.concordance.text}"]
 
 
 def _job_sentence(job: JobRecord, names: dict[str, str]) -> str:

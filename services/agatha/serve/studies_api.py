@@ -3,6 +3,7 @@
 Decides the shape of the answers (`documents`) and nothing about their content, which is the store's.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,7 +15,6 @@ from agatha.serve.documents import (
     ModelIdentity,
     Reason,
     ReprocessDocument,
-    ResultDocument,
     SeriesDocument,
     StudyDetail,
     StudyPage,
@@ -24,8 +24,10 @@ from agatha.serve.documents import (
 )
 from agatha.serve.links import API, Links
 from agatha.serve.problems import problem_responses
+from agatha.serve.result_schema import ResultDocument
 from agatha.serve.standing import StudyRows, standing_of
 from agatha.serve.study_queries import ServeContext, StudyFilter, read_study, reopen_study
+from agatha.store.paired_scores import latest_results, paired_scores
 from agatha.store.records import JobRecord, ResultRecord, SeriesRecord, StudyRecord
 
 RESULTS = TypeAdapter(list[ResultDocument])
@@ -61,7 +63,7 @@ def studies_router(context: ServeContext) -> APIRouter:
         """Refusals and failures are results too, with a coded reason. Send If-None-Match to ask for changes only."""
         with database.reading() as reading:
             rows = read_study(reading, study_instance_uid)
-        body = RESULTS.dump_json([result_document(result) for result in rows.results])
+        body = RESULTS.dump_json(result_documents(rows.results))
         tag = entity_tag(body)
         return not_modified(request, tag) or Response(
             body, media_type="application/json", headers=dict(cache_headers(tag))
@@ -189,7 +191,23 @@ def reason_of(code: str | None, text: str | None) -> Reason | None:
     return None if not code and not text else Reason(code=code or "UNKNOWN", text=text or "No text was recorded.")
 
 
-def result_document(result: ResultRecord) -> ResultDocument:
+def result_documents(results: Sequence[ResultRecord]) -> list[ResultDocument]:
+    """Return the documents of all results of a study, in the order given.
+
+    A current result shows the comparison of the study's two scores as it is now: whoever was reported first could not
+    know of the other. An overtaken result keeps what its report says.
+    """
+    pair, current = paired_scores(results), {result.id for result in latest_results(results)}
+    documents = []
+    for result in results:
+        live: dict[str, object] = {} if result.id not in current else {"concordance": None}
+        if pair is not None and pair.holds(result):
+            live = {"concordance": pair.concordance.as_dict()}
+        documents.append(result_document(result, live))
+    return documents
+
+
+def result_document(result: ResultRecord, live: Mapping[str, object]) -> ResultDocument:
     """Return the document that the report stage wrote, with what only the store knows (version, whether final)."""
     of_the_row = {
         "analysis": result.analysis,
@@ -198,4 +216,4 @@ def result_document(result: ResultRecord) -> ResultDocument:
         "series_instance_uid": result.series_instance_uid,
         "version": result.version,
     }
-    return ResultDocument.model_validate({"created_at": result.created_at, **result.document, **of_the_row})
+    return ResultDocument.model_validate({"created_at": result.created_at, **result.document, **of_the_row, **live})

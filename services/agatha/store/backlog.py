@@ -1,11 +1,22 @@
-"""The backlog: how many rows are in which state, and how long the oldest due one has waited. For metrics only."""
+"""Counts for metrics only: rows per state, how long the oldest due one has waited, and how analyses ended."""
 
-from sqlalchemy import func, select
+from collections.abc import Mapping
+
+from sqlalchemy import func, or_, select
 
 from agatha.store.leases import RULES, is_free
-from agatha.store.records import DELIVERY_STATES, JOB_STATES, SERIES_STATES, STUDY_STATES
+from agatha.store.records import (
+    DELIVERY_STATES,
+    JOB_STATES,
+    RESULT_STATES,
+    SCORES_AGREE,
+    SCORES_DISCORDANT,
+    SERIES_STATES,
+    STUDY_STATES,
+    SUPERSEDED,
+)
 from agatha.store.rows import Unit, table_of, utc_now
-from agatha.store.tables import Delivery, Job, Output, Result, Series, Study
+from agatha.store.tables import Delivery, Event, Job, Output, Result, Series, Study
 
 STATES = {
     "studies": (Study, STUDY_STATES),
@@ -33,6 +44,35 @@ class BacklogQueries(Unit):
             rows = self._connection.execute(select(table.c.state, func.count()).group_by(table.c.state))
             counted[name] = dict.fromkeys(states, 0) | {state: int(number) for state, number in rows}
         return counted | {"oldest_due_seconds": self._oldest_due_seconds()}
+
+    def outcomes(self) -> Mapping[tuple[str, str, str], int]:
+        """Return how the last analysis of each series ended: counts by analysis, state and reason code.
+
+        The code is "" for a completed one. A job that was overtaken by newer input says nothing and is left out; one
+        that was given up without a result (it killed its workers) counts as failed.
+        """
+        jobs = table_of(Job)
+        is_outcome = (
+            jobs.c.state.in_(RESULT_STATES),
+            or_(jobs.c.reason_code.is_(None), jobs.c.reason_code != SUPERSEDED),
+        )
+        last = select(func.max(jobs.c.id)).where(*is_outcome).group_by(jobs.c.series_id, jobs.c.analysis)
+        code = func.coalesce(jobs.c.reason_code, "")
+        counted = (
+            select(jobs.c.analysis, jobs.c.state, code, func.count())
+            .where(jobs.c.id.in_(last))
+            .group_by(jobs.c.analysis, jobs.c.state, code)
+        )
+        rows = self._connection.execute(counted)
+        return {(analysis, state, reason): int(number) for analysis, state, reason, number in rows}
+
+    def discordant_studies(self) -> int:
+        """Return in how many studies the last comparison of the two scores found them discordant."""
+        last = (
+            select(func.max(Event.id)).where(Event.kind.in_((SCORES_AGREE, SCORES_DISCORDANT))).group_by(Event.study_id)
+        )
+        is_discordant = (Event.id.in_(last), Event.kind == SCORES_DISCORDANT)
+        return int(self._connection.execute(select(func.count()).where(*is_discordant)).scalar_one())
 
     def _oldest_due_seconds(self) -> dict[str, int]:
         """Return how long the longest-waiting due row of each kind has been due, in whole seconds."""

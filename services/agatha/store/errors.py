@@ -3,6 +3,7 @@
     StoreError
      ├── StoreUnavailable     transient: database down, locked or too slow to answer
      ├── StorageFull          transient: no room for another instance file
+     ├── ComparisonOutdated   transient: a report was compared with a score that is no longer the current one
      ├── SchemaMismatch       permanent: tables are missing or of another version; migrate first
      ├── StatementRefused     permanent: a constraint or type refused a statement; a defect, not a circumstance
      ├── UnsupportedStorage   permanent: a database or storage URL of a kind that is not served
@@ -24,6 +25,10 @@ class StoreUnavailable(StoreError):
 
 class StorageFull(StoreError):
     """The file system has no room (ENOSPC, EDQUOT). Transient; nothing half-written is left behind."""
+
+
+class ComparisonOutdated(StoreError):
+    """The study's other score changed after a report had been compared with it. Write the report again."""
 
 
 class SchemaMismatch(StoreError):

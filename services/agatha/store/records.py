@@ -17,6 +17,12 @@ RESULT_STATES = ("completed", "refused", "failed")
 DELIVERY_STATES = ("pending", "sending", "delivered", "dead")
 SERIES_KINDS = ("csct", "ccta", "chest_ncct", "other")
 
+#: Reason of a job that newer input overtook.
+SUPERSEDED = "SUPERSEDED"
+
+#: Kinds of the events that say how the two scores of a study compare.
+SCORES_AGREE, SCORES_DISCORDANT = "SCORES_AGREE", "SCORES_DISCORDANT"
+
 LeasedKind = Literal["series", "jobs", "deliveries"]
 AddOutcome = Literal["new", "identical", "conflict"]
 
@@ -207,6 +213,14 @@ class NewOutput:
     storage_key: str
     sha256: str
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedWith:
+    """The other score of the study that a report takes into account; `result_id` is None when there was none."""
+
+    analysis: str
+    result_id: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,11 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from agatha.store.deliveries import DeliveryChanges
+from agatha.store.errors import ComparisonOutdated
 from agatha.store.events import EventChanges
 from agatha.store.leases import NO_LEASE, is_held
-from agatha.store.records import JobLease, NewOutput, OutputRecord, ResultRecord
+from agatha.store.paired_scores import current_score
+from agatha.store.records import SUPERSEDED, ComparedWith, JobLease, NewOutput, OutputRecord, ResultRecord
 from agatha.store.rows import Unit, change, select_record, table_of, utc_now
 from agatha.store.study_state import refresh_study_state
 from agatha.store.tables import Job, Output, Result, Series, Study
@@ -103,6 +105,7 @@ class ResultChanges(ResultQueries, DeliveryChanges, EventChanges):
         document: Mapping[str, Any],
         outputs: Sequence[NewOutput],
         destinations: Sequence[str],
+        compared_with: ComparedWith | None = None,
     ) -> ResultRecord | None:
         """Record a job's result, its objects and their deliveries; the one place where a result comes into being.
 
@@ -110,11 +113,22 @@ class ResultChanges(ResultQueries, DeliveryChanges, EventChanges):
         series and analysis. An object that an earlier result wrote under the same SOP Instance UID now belongs to
         this one and is delivered again.
 
+        Parameters
+        ----------
+        compared_with
+            What the report was compared with, where it has a partner: of two jobs of a study that end at once, the
+            second to get here must have seen the first.
+
         Returns
         -------
         ResultRecord or None
             None, with no result recorded, when the lease was lost, or when a result of a newer input is there
             already: the job then ends as failed with reason SUPERSEDED.
+
+        Raises
+        ------
+        ComparisonOutdated
+            When that is not the study's current score; the transaction is to be given up.
         """
         job = lease.record
         self._connection.execute(select(Series.id).where(Series.id == job.series_id).with_for_update(key_share=True))
@@ -141,6 +155,8 @@ class ResultChanges(ResultQueries, DeliveryChanges, EventChanges):
         if self._newest_input(job.series_id, job.analysis) > row.input_version:
             self._supersede(lease)
             return None
+        if compared_with is not None:
+            self._require_current(job.study_id, job.study_instance_uid, compared_with)
         result_id = self._insert_result(lease, state, document, provisional=provisional and row.provisional)
         for output in outputs:
             self._record_output(result_id, output, destinations)
@@ -163,6 +179,14 @@ class ResultChanges(ResultQueries, DeliveryChanges, EventChanges):
         self._connection.execute(change(Job).where(table_of(Job).c.id == row.job_id).values(provisional=False))
         return True
 
+    def _require_current(self, study_id: int, study_instance_uid: str, compared_with: ComparedWith) -> None:
+        # The lock is held until the commit. What a transaction that held it before has written is seen here: READ
+        # COMMITTED takes a new snapshot per statement. On SQLite a writing transaction excludes all others anyway.
+        self._connection.execute(select(Study.id).where(Study.id == study_id).with_for_update(key_share=True))
+        current = current_score(self.results_of_study(study_instance_uid), compared_with.analysis)
+        if (None if current is None else current.id) != compared_with.result_id:
+            raise ComparisonOutdated(f"the current result of {compared_with.analysis} is another one")
+
     def _newest_input(self, series_id: int, analysis: str) -> int:
         """Return the newest input version that has a result for this analysis; 0 when none has."""
         statement = (
@@ -176,7 +200,7 @@ class ResultChanges(ResultQueries, DeliveryChanges, EventChanges):
         text = "a result of a newer input of the series was there first"
         is_this = table_of(Job).c.id == lease.record.id
         self._connection.execute(
-            change(Job).where(is_this).values(state="failed", reason_code="SUPERSEDED", reason_text=text)
+            change(Job).where(is_this).values(state="failed", reason_code=SUPERSEDED, reason_text=text)
         )
         self.record_event(job_id=lease.record.id, kind="JOB_SUPERSEDED", text=text)
         refresh_study_state(self._connection, lease.record.study_id)

@@ -22,11 +22,15 @@ from agatha.report import DicomObject, ReportRequest, write_objects
 from builders.findings import (
     PatientHeader,
     calcified_volume,
+    contrast_request,
+    contrast_volume,
     findings_of,
     report_request,
     write_ct_series,
     write_enhanced_ct,
 )
+from coronary.calcium import VesselValues
+from coronary.concordance import LimitsOfAgreement, compare_scores
 from coronary.contract import QualityNote, Refusal
 
 PIXELMED_JAR = Path("/usr/share/java/pixelmed.jar")
@@ -36,7 +40,9 @@ IODS = {
     "sr": {"Comprehensive3DSR", "EnhancedSR", "ComprehensiveSR"},
     "seg-vessels": {"Segmentation"},
     "seg-lesions": {"Segmentation"},
+    "seg-anatomy": {"Segmentation"},
     "summary": {"SCImage"},
+    "tree-views": {"SCImage"},
     "key-images": {"KeyObjectSelectionDocument"},
 }
 
@@ -58,7 +64,8 @@ PIXELMED_ALLOWED = [
     r"Procedure reported.* not found in context group 100",
     r"Template 1411 .*(Image Region|Referenced Segment|Volume Surface).*Missing conditional content item",
     r"\((111000|111001|111002|111003),DCM,.*Content Item not in template",
-    r"\((CACDRS|CACRISK|QUALITY|NOTSCORED|EXPLANATION),99AGATHA,.*Content Item not in template",
+    r"\((CACDRS|CACRISK)(-CCTA)?,99AGATHA,.*Content Item not in template",
+    r"\((CONCORDANCE|QUALITY|NOTSCORED|EXPLANATION),99AGATHA,.*Content Item not in template",
     r"UIDREF \(121232,DCM,.*code meaning in template concept name",  # only capital letters differ
     r"^Found |validation complete$|Validation Complete$|^SLF4J:",
 ]
@@ -109,6 +116,26 @@ def _japanese_and_bare(folder: Path) -> ReportRequest:
     return report_request(write_ct_series(folder, volume, patient), volume, findings_of(volume, labels))
 
 
+def _contrast(folder: Path) -> ReportRequest:
+    """With everything a contrast result can have: calcium, comparison with the calcium-scoring CT, a note."""
+    volume, findings = contrast_volume()
+    limits = LimitsOfAgreement(-4.5, 3.25, "virtual patients")
+    comparison = compare_scores(VesselValues(400.0, 0.0, 400.0, 0.0, 0.0), findings.score.agatston, limits)
+    paths = write_ct_series(folder, volume, slice_thickness_mm=1.0)
+    return contrast_request(paths, volume, findings, concordance=comparison, limits_of_agreement=limits)
+
+
+def _contrast_zero(folder: Path) -> ReportRequest:
+    volume, findings = contrast_volume(is_calcified=False)
+    return contrast_request(write_ct_series(folder, volume, slice_thickness_mm=1.0), volume, findings)
+
+
+def _contrast_refused(folder: Path) -> ReportRequest:
+    volume, _ = calcified_volume((2, 24, 32), vessels=())
+    refusal = Refusal("TREE_INCOMPLETE", "The right coronary artery was not found.")
+    return report_request(write_ct_series(folder, volume), None, refusal=refusal, analysis="ccta-scoring")
+
+
 CASES: dict[str, Callable[[Path], ReportRequest]] = {
     "calcified": _calcified,
     "enhanced SR": _older_report,
@@ -116,6 +143,9 @@ CASES: dict[str, Callable[[Path], ReportRequest]] = {
     "refused": _refused,
     "enhanced source": _enhanced,
     "Japanese name, bare header": _japanese_and_bare,
+    "contrast": _contrast,
+    "contrast zero": _contrast_zero,
+    "contrast refused": _contrast_refused,
 }
 
 
@@ -159,7 +189,7 @@ def test_dsrdump_reads_the_reports(written: dict[str, Path]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["calcified", "refused"])
+@pytest.mark.parametrize("case", ["calcified", "refused", "contrast"])
 def test_pixelmed_finds_the_templates_followed(case: str, tmp_path: Path) -> None:
     java = _need(shutil.which("java"), "apt-get install default-jre-headless")
     _need(str(PIXELMED_JAR) if PIXELMED_JAR.exists() else None, "apt-get install libpixelmed-java")

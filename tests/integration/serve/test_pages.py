@@ -1,11 +1,15 @@
 """The pages as HTML: what they say, that everything is escaped, and that every link works."""
 
+import io
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from builders.findings import STUDY_UID
+from builders.paired_studies import WIDE, write_contrast_result, write_paired_study
 from builders.served_studies import GAP, facts, receive, settle, write_scored_study
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -165,3 +169,88 @@ def test_errors_are_pages_for_a_browser(client, address):
     answer = client.get(address, headers={"Accept": "text/html"})
     assert answer.status_code in (404, 422)
     assert "Back to the work list" in answer.text
+
+
+def test_discordant_scores_are_flagged_on_the_study_page_and_in_the_work_list(store, client):
+    write_paired_study(store)
+    page = client.get(f"/studies/{STUDY_UID}")
+    shown = text_of(page.text)
+    for expected in (
+        "Two scores of this study discordant scores",
+        "The scores contradict each other. Look at both before using either.",
+        "The contrast scan gives 122, the calcium-scoring CT 88: outside the limits of agreement (79 to 98).",
+        "measured · series 3 (CaScSeq 3.0 Qr36) 88.0 22.0 36.0 0 30.0 11-100",
+        "estimated · series 7 (CorCTA 0.6 Bv40) 121.6 0 81.4 0 40.2 101-400",
+        "contrast CT minus calcium-scoring CT +33.6 −22.0 +45.4 0 +10.2",
+        "95 % limits of agreement 78.9 to 97.6",
+        "Limits of agreement measured on: virtual patients, n = 60.",
+        "The two scores are discordant.",
+    ):
+        assert expected in shown, expected
+    card, first_result = page.text.index("Two scores of this study"), page.text.index('class="card result"')
+    assert card < first_result
+    assert "discordant scores" in text_of(client.get("/").text)
+
+
+def test_scores_that_agree_are_shown_without_a_flag(store, client):
+    write_paired_study(store, WIDE)
+    shown = text_of(client.get(f"/studies/{STUDY_UID}").text)
+    assert "Two scores of this study scores agree" in shown
+    assert "within the limits of agreement (47 to 153)" in shown
+    assert "contradict" not in shown
+    assert "discordant" not in shown + text_of(client.get("/").text)
+
+
+def test_an_estimate_is_called_one_wherever_it_is_shown(store, client):
+    write_contrast_result(store)
+    shown = text_of(client.get(f"/studies/{STUDY_UID}").text)
+    assert "Agatston total" not in shown
+    assert "Agatston score 121.6" not in shown
+    for expected in (
+        "Estimated from contrast CT.", "Agatston equivalent 121.6", "estimated Agatston equivalent 121.6",
+        "with thresholds −25 HU 151.5", "with thresholds +25 HU 88.5", "as segmented in the contrast CT 14.5",
+        "Calibration factor 373.2 HU", "Aorta, mean ± SD 410.5 ± 21.1 HU", "Tube voltage 100 kV",
+        "Threshold: certain calcium, lowest 512.5 HU", "Arteries found: 5, right dominance",
+        "LAD LM 2, 3", "Coronary tree and aorta (SEG)", "Coronary tree views (SC)", "Window 350/1200 HU",
+    ):  # fmt: skip
+        assert expected in shown, expected
+    assert "Two scores of this study" not in shown
+    assert "est. 121.6" in text_of(client.get("/").text)
+
+
+def test_the_views_of_the_tree_are_open_and_the_summary_page_is_folded(store, client):
+    write_contrast_result(store)
+    page = client.get(f"/studies/{STUDY_UID}").text
+    folded = "".join(re.findall(r"<details>.*?</details>", page, re.DOTALL))
+    tree = next(image["src"] for image in Elements(page).all("img") if "coronary tree" in image["alt"])
+    summary = next(image["src"] for image in Elements(page).all("img") if "Summary page" in image["alt"])
+    assert tree not in folded
+    assert summary in folded
+    assert tree != summary
+    assert client.get(tree).headers["content-type"] == "image/png"
+
+
+def test_key_slices_of_a_calcium_scan_keep_their_window_beside_a_contrast_scan(store, client):
+    write_paired_study(store)
+    assert re.findall(r"Window ([\d/]+) HU", text_of(client.get(f"/studies/{STUDY_UID}").text)) == [
+        "350/1200",
+        "120/700",
+    ]
+
+
+def test_every_picture_and_link_of_a_paired_study_works(store, client):
+    write_paired_study(store)
+    elements = Elements(client.get(f"/studies/{STUDY_UID}").text)
+    targets = {a["href"] for a in elements.all("a")} | {i["src"] for i in elements.all("img")}
+    for target in sorted(target for target in targets if not target.startswith("#")):
+        assert client.get(target).status_code == 200, target
+
+
+def test_the_contrast_in_a_key_slice_is_grey_and_not_as_white_as_the_calcium(store, client):
+    """410 HU in the aorta: level (410 - 349.5) / 1199 + 0.5 of 255; in the window of a calcium scan it would be 233."""
+    write_contrast_result(store)
+    page = Elements(client.get(f"/studies/{STUDY_UID}").text)
+    address = next(image["src"] for image in page.all("img") if "key-slices" in image["src"])
+    pixels = np.asarray(Image.open(io.BytesIO(client.get(address).content)).convert("RGB"))
+    assert (pixels == 140).all(axis=2).sum() > 500
+    assert (pixels == 233).all(axis=2).sum() < 50, "some are left where the calcium was smoothed"

@@ -1,10 +1,15 @@
 """Results, their schema in the OpenAPI document, and conditional requests."""
 
+import json
+import sqlite3
+from contextlib import closing
+
 import jsonschema
 import pytest
 
-from agatha.serve.documents import EXAMPLE_RESULT, ResultDocument
+from agatha.serve.result_schema import EXAMPLE_CONTRAST_RESULT, EXAMPLE_RESULT, ResultDocument
 from builders.findings import STUDY_UID, report_request
+from builders.paired_studies import CCTA_SERIES_UID, WIDE, write_contrast_result, write_paired_study
 from builders.served_studies import GAP, complete, facts, receive, settle, write_scored_study
 
 RESULTS = f"/api/v1/studies/{STUDY_UID}/results"
@@ -69,8 +74,14 @@ def test_the_schema_refuses_a_result_without_calcium_key_or_with_a_missing_vesse
             validate_against_openapi(scored_client, [broken])
 
 
-def test_the_example_in_the_openapi_document_fits_its_own_schema():
-    assert ResultDocument.model_validate(EXAMPLE_RESULT).calcium is not None
+def test_the_examples_in_the_openapi_document_fit_their_own_schema():
+    assert ResultDocument.model_validate(EXAMPLE_RESULT).contrast is None
+    example = ResultDocument.model_validate(EXAMPLE_CONTRAST_RESULT)
+    assert example.contrast is not None
+    assert example.concordance is not None
+    # No key that the types do not name: an example is not to promise more than the schema.
+    for part in (example, example.contrast, example.concordance, example.contrast.arteries[0]):
+        assert not part.model_extra
 
 
 def test_newest_version_comes_first(store, client):
@@ -108,3 +119,79 @@ def test_a_finalised_result_is_no_longer_provisional_and_has_another_etag(store,
     after = client.get(RESULTS, headers={"If-None-Match": before.headers["etag"]})
     assert after.status_code == 200
     assert after.json()[0]["provisional"] is False
+
+
+def by_analysis(client):
+    return {result["analysis"]: result for result in client.get(RESULTS).json()}
+
+
+def test_a_result_of_a_contrast_scan_shows_what_it_rests_on(store, client):
+    write_contrast_result(store)
+    results = client.get(RESULTS).json()
+    (result,) = results
+    with store.database.reading() as reading:
+        stored = reading.results_of_study(STUDY_UID)[0].document
+    assert result["contrast"] == stored["contrast"]
+    assert set(result["contrast"]) == {
+        "calibration_factor_hu", "aorta_mean_hu", "aorta_sd_hu", "blood_pool_hu", "kvp", "thresholds_hu",
+        "agatston_at_thresholds", "segmented_volume_mm3", "dominance", "arteries", "limits_of_agreement",
+    }  # fmt: skip
+    assert [shifted["shift_hu"] for shifted in result["contrast"]["agatston_at_thresholds"]] == [-25.0, 25.0]
+    assert result["concordance"] is None
+    validate_against_openapi(client, results)
+
+
+def test_a_result_stored_before_contrast_scans_were_scored_has_both_keys_as_null(store, client):
+    written = write_scored_study(store)
+    old = {key: value for key, value in written.document.items() if key not in ("contrast", "concordance")}
+    with closing(sqlite3.connect(store.folder / "agatha.db")) as connection, connection:
+        connection.execute("UPDATE results SET document = ?", (json.dumps(old),))
+    (result,) = client.get(RESULTS).json()
+    assert (result["contrast"], result["concordance"]) == (None, None)
+
+
+def test_both_results_of_a_study_show_that_their_scores_are_discordant(store, client):
+    csct, ccta = write_paired_study(store)
+    assert csct.document["concordance"] is None, "the first to be reported could not know: the overlay must add it"
+    results = by_analysis(client)
+    concordance = results["csct-scoring"]["concordance"]
+    assert results["ccta-scoring"]["concordance"] == concordance
+    assert concordance["is_discordant"] is True
+    assert concordance["csct"] == csct.document["calcium"]["agatston"]
+    assert concordance["ccta"] == ccta.document["calcium"]["agatston"]
+    assert concordance["difference"] == pytest.approx(121.625 - 88.0)
+    assert concordance["categories"] == {"csct": "11-100", "ccta": "101-400"}
+    assert "outside the limits of agreement" in concordance["text"]
+    validate_against_openapi(client, list(results.values()))
+
+
+def test_scores_within_the_limits_are_compared_and_not_flagged(store, client):
+    write_paired_study(store, WIDE)
+    assert [result["concordance"]["is_discordant"] for result in by_analysis(client).values()] == [False, False]
+
+
+@pytest.mark.parametrize("missing", ["limits", "score"])
+def test_without_limits_or_a_second_score_nothing_is_compared(store, client, missing):
+    write_scored_study(store)
+    write_contrast_result(store, None) if missing == "limits" else write_contrast_result(store, refusal=GAP)
+    assert [result["concordance"] for result in by_analysis(client).values()] == [None, None]
+
+
+def test_the_comparison_is_between_the_scores_that_came_last(store, client):
+    """A second contrast scan of the study: the calcium scan is compared with that one, the first one with nothing."""
+    write_paired_study(store)
+    last = write_contrast_result(store, WIDE, series_instance_uid="1.2.826.0.1.3680043.8.498.1.9")
+    results = {result["series_instance_uid"]: result["concordance"] for result in client.get(RESULTS).json()}
+    assert results.pop(CCTA_SERIES_UID) is None
+    assert results[last.series_instance_uid]["is_discordant"] is False
+    assert len(results) == 2
+    assert len({json.dumps(concordance) for concordance in results.values()}) == 1
+
+
+def test_the_partner_s_arrival_is_seen_by_whoever_asks_conditionally(store, client):
+    write_scored_study(store)
+    before = client.get(RESULTS)
+    write_contrast_result(store)
+    after = client.get(RESULTS, headers={"If-None-Match": before.headers["etag"]})
+    assert after.status_code == 200
+    assert client.get(RESULTS, headers={"If-None-Match": after.headers["etag"]}).status_code == 304

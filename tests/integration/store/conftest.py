@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from agatha.store import migrate
 from agatha.store.database import Database
-from agatha.store.records import Added, JobLease, JobRecord, NewOutput, ResultRecord, StoredFile
+from agatha.store.records import Added, ComparedWith, JobLease, JobRecord, NewOutput, ResultRecord, StoredFile
 from agatha.store.units_of_work import Writing
 from peers.postgres import fresh_database
 
@@ -95,7 +95,9 @@ class Rows:
                 self.facts(**given), self.stored(content), calling_ae_title="SCANNER", received_at=at
             )
 
-    def job(self, series_id: int, *, src_digest: str = "d1", provisional: bool = False) -> JobRecord:
+    def job(
+        self, series_id: int, *, src_digest: str = "d1", provisional: bool = False, analysis: str = "csct-scoring"
+    ) -> JobRecord:
         """Route the series as the pipeline does, and request one analysis of its present input."""
         with self.database.writing() as tx:
             lease = tx.lease_series(series_id, "worker", datetime.now(UTC), MINUTE)
@@ -103,7 +105,7 @@ class Rows:
             assert tx.settle_series(lease, state="routed", kind="csct")
             return tx.create_job(
                 series_id,
-                analysis="csct-scoring",
+                analysis=analysis,
                 input_version=lease.record.input_version,
                 src_digest=src_digest,
                 model_name="unet",
@@ -139,6 +141,7 @@ class Rows:
         outputs: Sequence[NewOutput] | None = None,
         destinations: Sequence[str] = ("PACS",),
         provisional: bool = False,
+        compared_with: ComparedWith | None = None,
     ) -> ResultRecord | None:
         with self.database.writing() as tx:
             return tx.complete_job(
@@ -148,6 +151,7 @@ class Rows:
                 document={"reason": None, "provisional": provisional, "calcium": {"agatston": {"total": 12.5}}},
                 outputs=[self.output()] if outputs is None else outputs,
                 destinations=destinations,
+                compared_with=compared_with,
             )
 
 

@@ -12,8 +12,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
 from agatha.report import DicomObject, write_objects
+from agatha.report.page_frame import person_name
 from agatha.report.source_header import writable_header
-from agatha.report.summary_page import person_name
 from builders.findings import PatientHeader, calcified_volume, findings_of, report_request, write_ct_series
 
 

@@ -13,8 +13,8 @@ from agatha.report import write_objects
 from agatha.report.colours import VESSEL_RGB
 from agatha.report.drawing import Page, is_drawable, wrap
 from agatha.report.key_images import key_slices
+from agatha.report.page_frame import HEIGHT, WIDTH, shown
 from agatha.report.slice_tiles import crop_around, edge_letters, slice_tile
-from agatha.report.summary_page import HEIGHT, WIDTH, shown
 from builders.findings import (
     axial_affine,
     calcified_volume,

@@ -18,6 +18,7 @@ from agatha.serve.lesion_frames import (
     read_lesion_frames,
 )
 from agatha.serve.pictures import (
+    CALCIUM_WINDOW,
     VESSEL_COLORS,
     NotDisplayable,
     Window,
@@ -139,7 +140,7 @@ def test_outlines_surround_the_lesion_in_its_colour_and_leave_it_visible(scan):
     wanted = key_slice.source.sop_instance_uid
     path = next(p for p in paths if dcmread(p, stop_before_pixels=True).SOPInstanceUID == wanted)
     shown = lesions.on(key_slice.source)
-    outlined = decoded(key_slice_picture(path, None, shown, lesions.vessels))
+    outlined = decoded(key_slice_picture(path, None, shown, lesions.vessels, CALCIUM_WINDOW))
     for lesion in shown:
         color = VESSEL_COLORS[lesions.vessels[lesion.segment_number]]
         assert (outlined == color).all(axis=2).sum() > 20
@@ -153,7 +154,7 @@ def test_outlines_surround_the_lesion_in_its_colour_and_leave_it_visible(scan):
 def test_masks_of_another_size_are_refused(scan):
     wrong = LesionFrame(1, SourceImage("1.2", None), np.ones((3, 3), bool))
     with pytest.raises(NotDisplayable):
-        key_slice_picture(scan[2][0], None, [wrong], {})
+        key_slice_picture(scan[2][0], None, [wrong], {}, CALCIUM_WINDOW)
 
 
 def test_the_field_holds_the_lesion_stays_inside_and_is_wide_enough():

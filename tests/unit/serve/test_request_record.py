@@ -7,7 +7,9 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from builders.served_studies import facts, receive
+from agatha.store.records import SCORES_DISCORDANT
+from builders.paired_studies import write_contrast_result
+from builders.served_studies import GAP, facts, receive, write_scored_study
 
 CANARY = "CANARY^PHI"
 
@@ -85,6 +87,19 @@ def test_metrics_tell_rows_by_state_and_that_the_database_answers(store, client)
     assert counted["agatha_series", (("state", "receiving"),)] == 1
     assert counted["agatha_jobs", (("state", "failed"),)] == 0
     assert ("agatha_oldest_due_seconds", (("kind", "jobs"),)) in counted
+
+
+def test_metrics_tell_how_analyses_ended_and_how_many_studies_are_discordant(store, client):
+    write_scored_study(store)
+    result = write_contrast_result(store, refusal=GAP)
+    counted = samples(client.get("/metrics").text)
+    scored = (("analysis", "csct-scoring"), ("reason_code", ""), ("state", "completed"))
+    refused = (("analysis", "ccta-scoring"), ("reason_code", GAP.code), ("state", "refused"))
+    assert (counted["agatha_results", scored], counted["agatha_results", refused]) == (1, 1)
+    assert counted["agatha_discordant_studies", ()] == 0
+    with store.database.writing() as writing:
+        writing.record_event(job_id=result.job_id, kind=SCORES_DISCORDANT, text="compared")
+    assert samples(client.get("/metrics").text)["agatha_discordant_studies", ()] == 1
 
 
 def test_metrics_still_answer_without_database(store, client_of):

@@ -47,6 +47,7 @@ def build_regression(recipe: Mapping[str, Any]) -> xgboost.XGBRegressor:
         max_depth=recipe["depth"],
         learning_rate=recipe["learning_rate"],
         subsample=recipe["subsample"],
+        min_child_weight=recipe["least_child_weight"],
         random_state=1,
         n_jobs=1,
     )

@@ -1,0 +1,120 @@
+"""A virtual patient's contrast scan, coarse enough for tests, and networks that answer with its truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coronary.ccta_scoring import measure_aorta
+from coronary.ccta_scoring.masks import tree_slice_step
+from coronary.ccta_scoring.preprocess import COARSE_MM, PreparedScan, prepare
+from coronary.contract import AcquisitionFacts, Refusal
+from coronary.ct_volume import CtVolume
+from coronary.evaluation.virtual_cohort import acquisition_facts
+from coronary.imaging.heart_region import find_heart_region
+from coronary.imaging.resampling import CropGrid
+from coronary.virtual_patient import (
+    VirtualScan,
+    artery_mask,
+    coronary_attenuation_hu,
+    draw_acquisition,
+    draw_patient,
+    render,
+)
+
+#: Never used in training or tuning.
+SEED = 980001
+FOV_MM, MATRIX = 192.0, 320
+
+
+@dataclass(frozen=True, eq=False)
+class ContrastPatient:
+    """One scan with its truth, and the same on the networks' grids."""
+
+    scan: VirtualScan
+    volume: CtVolume
+    facts: AcquisitionFacts
+    prepared: PreparedScan
+
+    @property
+    def arteries(self) -> NDArray[np.bool_]:
+        """True arteries, shape of the volume."""
+        return artery_mask(self.scan)
+
+
+@cache
+def contrast_patient(seed: int = SEED) -> ContrastPatient:
+    """Render once per test run (about ten seconds)."""
+    acquisition = draw_acquisition(seed, "ccta", kvp=100)
+    scan = render(draw_patient(seed, calcium="present"), acquisition, in_plane_fov_mm=FOV_MM, matrix=MATRIX)
+    volume = CtVolume(scan.voxels_hu, scan.affine_lps)
+    prepared = prepare(volume, find_heart_region(volume).center_lps_mm)
+    assert not isinstance(prepared, Refusal)
+    return ContrastPatient(scan, volume, acquisition_facts(acquisition), prepared)
+
+
+class OracleSession:
+    """Answers slice after slice with given planes, in the order in which it is asked."""
+
+    def __init__(self, planes: NDArray[Any]) -> None:
+        self.planes, self.answered = planes, 0
+
+    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> Sequence[NDArray[np.float32]]:
+        count = len(inputs["image"])
+        chosen = self.planes[self.answered : self.answered + count].astype(np.float32)
+        self.answered += count
+        return [chosen]
+
+
+class OracleCalibration:
+    """Answers with one ratio to the mean of the aorta."""
+
+    def __init__(self, ratio: float) -> None:
+        self.ratio = ratio
+
+    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> Sequence[NDArray[np.float32]]:
+        assert inputs["features"].shape[0] == 1
+        return [np.array([[self.ratio]], np.float32)]
+
+
+def oracle_sessions(
+    patient: ContrastPatient,
+    *,
+    arteries: NDArray[np.bool_] | None = None,
+    aorta: NDArray[np.bool_] | None = None,
+    ratio: float | None = None,
+) -> dict[str, Any]:
+    """Networks that know the truth, or the masks given instead."""
+    assert patient.scan.aorta_mask is not None
+    arteries = patient.arteries if arteries is None else arteries
+    aorta = patient.scan.aorta_mask if aorta is None else aorta
+    if ratio is None:
+        measured = measure_aorta(patient.volume, patient.scan.aorta_mask)
+        assert not isinstance(measured, Refusal)
+        ratio = coronary_attenuation_hu(patient.scan) / measured.mean_hu
+    prepared = patient.prepared
+    spacing = prepared.slice_spacing_mm
+    coarse = [min(round(z * COARSE_MM / spacing), len(aorta) - 1) for z in range(len(prepared.coarse))]
+    return {
+        "tree": OracleSession(_on_grid(arteries[:: tree_slice_step(spacing)], prepared.grid)),
+        "aorta": OracleSession(_on_grid(aorta[coarse], prepared.coarse_grid)),
+        "calibration": OracleCalibration(ratio),
+    }
+
+
+def _on_grid(mask: NDArray[np.bool_], grid: CropGrid) -> NDArray[np.bool_]:
+    """Nearest original voxel of each pixel of the grid."""
+    rows = np.rint(grid.first_row + np.arange(grid.size) * grid.row_step).astype(int)
+    columns = np.rint(grid.first_column + np.arange(grid.size) * grid.column_step).astype(int)
+    padded = np.zeros((len(mask), grid.size, grid.size), dtype=np.bool_)
+    row_in = (rows >= 0) & (rows < mask.shape[1])
+    column_in = (columns >= 0) & (columns < mask.shape[2])
+    padded[:, np.ix_(row_in, column_in)[0], np.ix_(row_in, column_in)[1]] = mask[:, rows[row_in]][
+        :, :, columns[column_in]
+    ]
+    return padded

@@ -1,0 +1,76 @@
+"""The all-in-one service in its own process, as an administrator starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from peers.dcmtk import free_port, wait_for_port
+from peers.orthanc import Archive
+
+PATIENCE_S = 240.0
+
+
+class AgathaService:
+    """`agatha serve` with an archive as its only destination."""
+
+    def __init__(self, folder: Path, archive: Archive) -> None:
+        self.dicom_port, self.http_port = free_port(), free_port()
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AGATHA_")}
+        arguments = ["--data-dir", folder, "--dicom-port", self.dicom_port, "--http-port", self.http_port]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "agatha.processes.cli", "serve", *map(str, arguments)],
+            env=inherited
+            | {
+                "AGATHA_DESTINATIONS": f"PACS={archive.ae_title}@127.0.0.1:{archive.dicom_port}",
+                "AGATHA_SETTLE_S": "1",
+                "AGATHA_QUIET_S": "5",
+                "AGATHA_DISK_RESERVE_MB": "0",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_for_port(self.dicom_port, self.process)
+        wait_for_port(self.http_port, self.process)
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as response:
+            return json.loads(response.read())
+
+    def page(self, path: str) -> str:
+        """A page as HTML."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as response:
+            return str(response.read().decode())
+
+    def finished(self, path: str) -> list[Any]:
+        """Final results; none yet while the study is unknown."""
+        try:
+            return [result for result in self.get(path) if not result["provisional"]]
+        except urllib.error.HTTPError as exc:
+            if exc.code == 404:
+                return []
+            raise
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+def wait_for(what: str, look: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
+    """Look until the answer is true."""
+    until = time.monotonic() + patience_s
+    while time.monotonic() < until:
+        if found := look():
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"waited {patience_s:.0f} s for {what}")
