@@ -5,10 +5,11 @@ from __future__ import annotations
 from importlib import resources
 from importlib.resources.abc import Traversable
 
+from coronary.ccta_scoring import CctaScoring
 from coronary.contract import Family, ModelManifest, NetworkFile
 from coronary.csct_scoring import CsctScoring
 
-FAMILIES: tuple[Family, ...] = (CsctScoring(),)
+FAMILIES: tuple[Family, ...] = (CsctScoring(), CctaScoring())
 
 
 def family_named(name: str) -> Family:

@@ -7,7 +7,7 @@ from contextlib import closing
 import jsonschema
 import pytest
 
-from agatha.serve.result_schema import EXAMPLE_CONTRAST_RESULT, EXAMPLE_RESULT, ResultDocument
+from agatha.serve.result_schema import EXAMPLE_CONCORDANCE, EXAMPLE_CONTRAST_RESULT, EXAMPLE_RESULT, ResultDocument
 from builders.findings import STUDY_UID, report_request
 from builders.paired_studies import CCTA_SERIES_UID, WIDE, write_contrast_result, write_paired_study
 from builders.served_studies import GAP, complete, facts, receive, settle, write_scored_study
@@ -84,14 +84,19 @@ def test_the_examples_in_the_openapi_document_fit_their_own_schema():
         assert not part.model_extra
 
 
-def test_newest_version_comes_first(store, client):
-    write_scored_study(store, refusal=GAP)
+def analyze_again(store, client):
+    """Ask for the only series to be analysed again, and refuse it."""
     assert client.post(f"/api/v1/studies/{STUDY_UID}/reprocess").status_code == 202
     with store.database.reading() as reading:
         series = reading.series_of_study(STUDY_UID)[0]
     settle(store, series, "routed", kind="csct")
     paths = sorted((store.folder / "source").glob("*.dcm"))
     complete(store, series, report_request(paths, None, refusal=GAP))
+
+
+def test_newest_version_comes_first(store, client):
+    write_scored_study(store, refusal=GAP)
+    analyze_again(store, client)
     assert [result["version"] for result in client.get(RESULTS).json()] == [2, 1]
 
 
@@ -141,11 +146,15 @@ def test_a_result_of_a_contrast_scan_shows_what_it_rests_on(store, client):
     validate_against_openapi(client, results)
 
 
+def rewrite_documents(store, document):
+    with closing(sqlite3.connect(store.folder / "agatha.db")) as connection, connection:
+        connection.execute("UPDATE results SET document = ?", (json.dumps(document),))
+
+
 def test_a_result_stored_before_contrast_scans_were_scored_has_both_keys_as_null(store, client):
     written = write_scored_study(store)
     old = {key: value for key, value in written.document.items() if key not in ("contrast", "concordance")}
-    with closing(sqlite3.connect(store.folder / "agatha.db")) as connection, connection:
-        connection.execute("UPDATE results SET document = ?", (json.dumps(old),))
+    rewrite_documents(store, old)
     (result,) = client.get(RESULTS).json()
     assert (result["contrast"], result["concordance"]) == (None, None)
 
@@ -186,6 +195,17 @@ def test_the_comparison_is_between_the_scores_that_came_last(store, client):
     assert results[last.series_instance_uid]["is_discordant"] is False
     assert len(results) == 2
     assert len({json.dumps(concordance) for concordance in results.values()}) == 1
+
+
+def test_a_current_result_shows_no_comparison_that_no_longer_holds_and_an_overtaken_one_what_its_report_says(
+    store, client
+):
+    """Reported beside a contrast scan whose score is gone by now."""
+    written = write_scored_study(store)
+    rewrite_documents(store, dict(written.document) | {"concordance": EXAMPLE_CONCORDANCE})
+    assert [result["concordance"] for result in client.get(RESULTS).json()] == [None]
+    analyze_again(store, client)
+    assert [result["concordance"] for result in client.get(RESULTS).json()] == [None, EXAMPLE_CONCORDANCE]
 
 
 def test_the_partner_s_arrival_is_seen_by_whoever_asks_conditionally(store, client):

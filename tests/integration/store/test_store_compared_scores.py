@@ -129,7 +129,8 @@ def test_a_study_counts_as_discordant_by_its_last_comparison(database: Database,
     said = {
         "1.6.1": [SCORES_DISCORDANT],
         "1.6.2": [SCORES_DISCORDANT, SCORES_AGREE],
-        "1.6.3": [SCORES_AGREE, SCORES_DISCORDANT],
+        "1.6.3": [SCORES_DISCORDANT, SCORES_AGREE],
+        "1.6.4": [SCORES_AGREE, SCORES_DISCORDANT],
     }
     for study, kinds in said.items():
         lease = lease_of(CSCT, study)

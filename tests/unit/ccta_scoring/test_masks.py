@@ -67,7 +67,7 @@ def test_the_aorta_is_the_largest_piece_and_is_interpolated_between_coarse_slice
 
 def test_nothing_found_is_an_empty_mask():
     scan = volume(0.5)
-    fine = np.full((9, CROP_PIXELS, CROP_PIXELS), 100, np.uint8)
+    fine = np.full((9, CROP_PIXELS, CROP_PIXELS), 80, np.uint8)
     coarse = np.full((5, COARSE_PIXELS, COARSE_PIXELS), 100, np.uint8)
     assert not artery_mask(fine, CropGrid.around(scan, CENTRE, PIXEL_MM, CROP_PIXELS), scan).any()
     assert not aorta_mask(coarse, CropGrid.around(scan, CENTRE, COARSE_MM, COARSE_PIXELS), scan).any()

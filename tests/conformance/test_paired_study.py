@@ -1,0 +1,116 @@
+"""A study with a calcium-scoring CT and a contrast scan is pushed: two scores, and whether they agree."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pydicom
+import pytest
+
+from agatha.dicom.virtual_study import VirtualStudy, write_virtual_study
+from coronary.virtual_patient import draw_acquisition, draw_patient, render
+from peers.agatha_service import AgathaService, wait_for
+from peers.dcmtk import storescu
+from peers.orthanc import Archive, orthanc
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+#: A contrast scan takes minutes on a busy machine.
+PATIENCE_S = 900.0
+
+#: Never used in training or tuning.
+SEED = 980002
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> VirtualStudy:
+    patient = draw_patient(SEED, calcium="present")
+    scans = [
+        render(patient, draw_acquisition(SEED, "csct")),
+        render(patient, draw_acquisition(SEED, "ccta", kvp=100), in_plane_fov_mm=192.0, matrix=320),
+    ]
+    return write_virtual_study(scans, tmp_path_factory.mktemp("phantom"))
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    with orthanc(tmp_path_factory.mktemp("orthanc")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def agatha(tmp_path_factory: pytest.TempPathFactory, archive: Archive, study: VirtualStudy) -> Iterator[AgathaService]:
+    """A service that was sent both series and has answered for both."""
+    service = AgathaService(tmp_path_factory.mktemp("agatha"), archive)
+    try:
+        for paths in study.series.values():
+            sent = storescu(service.dicom_port, paths)
+            assert sent.returncode == 0, sent.stderr
+        path = f"/api/v1/studies/{study.study_instance_uid}/results"
+        wait_for("two final results", lambda: len(service.finished(path)) == 2, PATIENCE_S)
+        yield service
+    finally:
+        code = service.stop()
+    assert code == 0
+
+
+@pytest.fixture(scope="module")
+def results(agatha: AgathaService, study: VirtualStudy) -> dict[str, dict[str, Any]]:
+    found = agatha.get(f"/api/v1/studies/{study.study_instance_uid}/results")
+    return {result["analysis"]: dict(result) for result in found}
+
+
+def test_both_analyses_have_a_score_that_follows_the_schema(
+    agatha: AgathaService, results: dict[str, dict[str, Any]]
+) -> None:
+    openapi = agatha.get("/openapi.json")
+    schema = {"$ref": "#/components/schemas/ResultDocument", "components": openapi["components"]}
+    assert set(results) == {"csct-scoring", "ccta-scoring"}
+    for result in results.values():
+        jsonschema.validate(result, schema)
+        assert result["state"] == "completed", result["reason"]
+    assert results["csct-scoring"]["contrast"] is None
+    contrast = results["ccta-scoring"]["contrast"]
+    assert contrast["kvp"] == 100.0
+    assert 0.75 < contrast["calibration_factor_hu"] / contrast["aorta_mean_hu"] < 1.08
+    lower, higher = (row["agatston"]["total"] for row in contrast["agatston_at_thresholds"])
+    assert lower >= results["ccta-scoring"]["calcium"]["agatston"]["total"] >= higher
+
+
+def test_the_comparison_stands_in_both_results(results: dict[str, dict[str, Any]]) -> None:
+    csct, ccta = results["csct-scoring"], results["ccta-scoring"]
+    assert csct["concordance"] == ccta["concordance"]
+    comparison = csct["concordance"]
+    assert comparison["csct"] == csct["calcium"]["agatston"]
+    assert comparison["ccta"] == ccta["calcium"]["agatston"]
+    low, high = comparison["expected_ccta"]
+    assert comparison["is_discordant"] is not (low <= comparison["ccta"]["total"] <= high)
+
+
+def test_the_report_of_the_estimate_never_uses_the_agatston_method(
+    archive: Archive, results: dict[str, dict[str, Any]]
+) -> None:
+    reports = {}
+    for analysis, result in results.items():
+        (uid,) = next(output["sop_instance_uids"] for output in result["outputs"] if output["kind"] == "sr")
+        wait_for("the report in the archive", lambda uid=uid: uid in archive.instances())
+        reports[analysis] = pydicom.dcmread(io.BytesIO(archive.file(archive.instances()[uid]))).to_json()
+    assert "112055" in reports["csct-scoring"]
+    assert "112055" not in reports["ccta-scoring"]
+    assert "AG-CCTA" in reports["ccta-scoring"]
+    # Whichever result was written second says how the two compare.
+    assert sum("COMPARED-" in report for report in reports.values()) >= 1
+
+
+def test_tree_and_views_reach_the_archive(archive: Archive, results: dict[str, dict[str, Any]]) -> None:
+    outputs = {output["kind"]: output["sop_instance_uids"] for output in results["ccta-scoring"]["outputs"]}
+    assert {"sr", "seg-anatomy", "summary", "tree-views"} <= set(outputs)
+    expected = {uid for uids in outputs.values() for uid in uids}
+    wait_for("the objects in the archive", lambda: expected <= set(archive.instances()))
+
+
+def test_the_study_page_shows_the_comparison(agatha: AgathaService, study: VirtualStudy) -> None:
+    page = agatha.page(f"/studies/{study.study_instance_uid}")
+    assert "Agatston equivalent" in page
+    assert "limits of agreement" in page
