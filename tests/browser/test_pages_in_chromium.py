@@ -44,6 +44,8 @@ def test_discordant_scores_stand_out_above_the_results_and_the_tree_is_shown_lar
     rows = np.flatnonzero(warning.sum(axis=1) > 900)
     assert len(rows) > 30
     assert rows[0] < 800
+    # The card around it has a border in the colour of warnings: two lines of its whole width above, two below.
+    assert ((pixels == (122, 75, 0)).all(axis=2).sum(axis=1) > 1100).sum() >= 4
     # The views of the tree lie on black (title and plots nearly so); nothing else on a light page is dark and as wide.
     dark = (pixels.max(axis=2) < 40) & (np.arange(len(pixels)) > 100)[:, None]
     wide = np.flatnonzero(dark.sum(axis=1) > 700)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coronary.ccta_scoring import measure_aorta
-from coronary.ccta_scoring.masks import tree_slice_step
+from coronary.ccta_scoring.masks import TREE_PROBABILITY, tree_slice_step
 from coronary.ccta_scoring.preprocess import COARSE_MM, PreparedScan, prepare
 from coronary.contract import AcquisitionFacts, Refusal
 from coronary.ct_volume import CtVolume
@@ -101,7 +101,8 @@ def oracle_sessions(
     spacing = prepared.slice_spacing_mm
     coarse = [min(round(z * COARSE_MM / spacing), len(aorta) - 1) for z in range(len(prepared.coarse))]
     return {
-        "tree": OracleSession(_on_grid(arteries[:: tree_slice_step(spacing)], prepared.grid)),
+        # Arteries are decided at half of what this network says at most, as in a mask.
+        "tree": OracleSession(2.0 * TREE_PROBABILITY * _on_grid(arteries[:: tree_slice_step(spacing)], prepared.grid)),
         "aorta": OracleSession(_on_grid(aorta[coarse], prepared.coarse_grid)),
         "calibration": OracleCalibration(ratio),
     }

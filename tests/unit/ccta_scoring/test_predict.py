@@ -66,10 +66,10 @@ def test_masks_and_tree_survive_the_way_through_the_grids(patient, findings):
     contrast = findings.contrast
     assert mask_overlap(patient.arteries, contrast.tree.vessel_label_map()).dice > 0.9
     assert mask_overlap(patient.scan.aorta_mask, contrast.aorta_mask).dice > 0.95
-    assert contrast.tree.is_complete
     counts = compare_trees(patient.scan, contrast.tree).as_dict()
-    assert overlap(counts) > 0.97
-    assert counts["trunk_right_vessel"] > 0.93 * counts["trunk_found"] > 0.9 * counts["trunk_points"]
+    assert overlap(counts) > 0.95
+    assert counts["trunk_found"] > 0.95 * counts["trunk_points"]
+    assert counts["trunk_right_vessel"] > 0.9 * counts["trunk_found"]
 
 
 def test_a_scan_without_contrast_agent_is_refused(patient):
