@@ -112,7 +112,13 @@ def predict(
         score=score,
         vessel_labels=scoring.calcium.vessel_labels(),
         lesion_labels=lesion_labels,
-        quality=(*after.notes, *complete.notes, *before.notes, *_other_notes(volume, facts, region.is_found)),
+        quality=(
+            *_zero_note(score.agatston.total, after.notes),
+            *after.notes,
+            *complete.notes,
+            *before.notes,
+            *_other_notes(volume, facts, region.is_found),
+        ),
         parameters=_parameters(calibration),
         contrast=ContrastFindings(
             tree=tree,
@@ -141,6 +147,14 @@ def _thresholds_hu(scoring: ContrastScoring, calibration: ContrastCalibration) -
         "certain calcium, highest": float(core.max()),
         "calcium beside the lumen": WALL_HU + AGATSTON_THRESHOLD_HU * calibration.calcium_ratio,
     }
+
+
+def _zero_note(total: float, notes: tuple[QualityNote, ...]) -> tuple[QualityNote, ...]:
+    """No zero of a contrast scan stands on its own: in the first measurement one was wrong without any other sign."""
+    if total > 0 or any(note.code == "ZERO_UNCERTAIN" for note in notes):
+        return ()
+    text = "No calcium was found, but a contrast scan hides small calcium: read it before taking the score for zero."
+    return (QualityNote("ZERO_UNCERTAIN", text),)
 
 
 def _other_notes(volume: CtVolume, facts: AcquisitionFacts, is_heart_found: bool) -> tuple[QualityNote, ...]:

@@ -27,6 +27,9 @@ MISSING_TRUNKS = frozenset({"LEFT_TREE_MISSING", "RIGHT_TREE_MISSING", "LAD_MISS
 #: calcium sits in the proximal half. A RCA has 120 to 160 mm, in left dominance half of that.
 TRUNK_LENGTHS_MM = {"LAD": (50.0, 90.0), "LCX": (0.0, 30.0), "RCA": (30.0, 50.0)}
 
+#: A piece as long as this that is no part of the tree may be an artery whose calcium is not scored, mm.
+LOOSE_PIECE_MM = 20.0
+
 #: Bridged part of the three trunks together: from the first their course is partly a guess, from the second mostly.
 BRIDGED_SHARE_NOTED = 0.10
 BRIDGED_SHARE_REFUSED = 0.40
@@ -60,7 +63,10 @@ RELIABLE_SHARE = 0.5
 
 
 def check_tree(tree: CoronaryTree) -> list[Finding]:
-    """Refuse ``TREE_INCOMPLETE``; refuse or note ``TRUNK_SHORT``, ``TREE_INTERRUPTED``; pass the tree's notes on."""
+    """Refuse ``TREE_INCOMPLETE``; refuse or note ``TRUNK_SHORT``, ``TREE_INTERRUPTED``; pass the tree's notes on.
+
+    Notes ``VESSEL_NOT_CONNECTED`` where a long piece of the mask was left out: it may be the rest of an artery.
+    """
     missing = [note for note in tree.notes if note.code in MISSING_TRUNKS]
     found: list[Finding] = [note for note in tree.notes if note.code not in MISSING_TRUNKS]
     if missing:
@@ -76,6 +82,11 @@ def check_tree(tree: CoronaryTree) -> list[Finding]:
         elif length_mm < noted_mm:
             text = f"The {name} was followed for {length_mm:.0f} mm only; {noted_mm:.0f} mm or more are usual."
             found.append(QualityNote("TRUNK_SHORT", text))
+    loose = [piece for piece in tree.dropped if piece.code == "NOT_CONNECTED" and piece.length_mm >= LOOSE_PIECE_MM]
+    if loose:
+        lengths = ", ".join(f"{piece.length_mm:.0f} mm" for piece in loose)
+        text = f"A vessel was not connected to the coronary tree ({lengths} long); calcium in it is not scored."
+        found.append(QualityNote("VESSEL_NOT_CONNECTED", text))
     return found + _check_bridges(tree)
 
 

@@ -22,7 +22,7 @@ from coronary.ccta_scoring import (
 )
 from coronary.ccta_scoring.lumen import LumenReference, measure_lumen
 from coronary.contract import QualityNote, Refusal
-from coronary.coronary_tree import Centerline, CoronaryTree
+from coronary.coronary_tree import Centerline, CoronaryTree, DroppedPiece
 from coronary.ct_volume import CtVolume
 
 SHAPE, SPACING_MM = (140, 60, 60), 1.0
@@ -88,6 +88,17 @@ def test_tree_without_a_main_trunk_is_refused_with_the_reason(code):
     assert outcome([refusal]) == [("refused", "TREE_INCOMPLETE")]
     assert code in refusal.detail["missing"]
     assert "What is missing." in refusal.text
+
+
+@pytest.mark.parametrize(
+    ("code", "length_mm", "is_noted"),
+    [("NOT_CONNECTED", 58.0, True), ("NOT_CONNECTED", 12.0, False), ("BESIDE_ARTERY", 58.0, False)],
+)
+def test_a_long_vessel_that_was_left_out_is_noted(code, length_mm, is_noted):
+    dropped = (DroppedPiece(code, (0.0, 0.0, 0.0), length_mm),)
+    notes = check_tree(replace(sound(), dropped=dropped))
+    assert [note.code for note in notes] == (["VESSEL_NOT_CONNECTED"] if is_noted else [])
+    assert all("58 mm" in note.text for note in notes)
 
 
 def test_other_notes_of_the_tree_are_passed_on():
