@@ -64,6 +64,12 @@ class AcquisitionFacts:
     calcium_mass_factor: float | None = None
     calcium_mass_factor_source: str = ""
 
+    def compression_notes(self) -> tuple[QualityNote, ...]:
+        """Note ``LOSSY_COMPRESSION`` where it applies; every scoring family passes it on."""
+        if not self.is_lossy_compressed:
+            return ()
+        return (QualityNote("LOSSY_COMPRESSION", "The source was compressed with loss; small lesions may be lost."),)
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkFile:

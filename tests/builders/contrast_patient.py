@@ -17,7 +17,7 @@ from coronary.contract import AcquisitionFacts, Refusal
 from coronary.ct_volume import CtVolume
 from coronary.evaluation.virtual_cohort import acquisition_facts
 from coronary.imaging.heart_region import find_heart_region
-from coronary.imaging.resampling import CropGrid
+from coronary.imaging.resampling import resample_nearest
 from coronary.virtual_patient import (
     VirtualScan,
     artery_mask,
@@ -102,20 +102,9 @@ def oracle_sessions(
     coarse = [min(round(z * COARSE_MM / spacing), len(aorta) - 1) for z in range(len(prepared.coarse))]
     return {
         # Arteries are decided at half of what this network says at most, as in a mask.
-        "tree": OracleSession(2.0 * TREE_PROBABILITY * _on_grid(arteries[:: tree_slice_step(spacing)], prepared.grid)),
-        "aorta": OracleSession(_on_grid(aorta[coarse], prepared.coarse_grid)),
+        "tree": OracleSession(
+            2.0 * TREE_PROBABILITY * resample_nearest(arteries[:: tree_slice_step(spacing)], prepared.grid)
+        ),
+        "aorta": OracleSession(resample_nearest(aorta[coarse], prepared.coarse_grid)),
         "calibration": OracleCalibration(ratio),
     }
-
-
-def _on_grid(mask: NDArray[np.bool_], grid: CropGrid) -> NDArray[np.bool_]:
-    """Nearest original voxel of each pixel of the grid."""
-    rows = np.rint(grid.first_row + np.arange(grid.size) * grid.row_step).astype(int)
-    columns = np.rint(grid.first_column + np.arange(grid.size) * grid.column_step).astype(int)
-    padded = np.zeros((len(mask), grid.size, grid.size), dtype=np.bool_)
-    row_in = (rows >= 0) & (rows < mask.shape[1])
-    column_in = (columns >= 0) & (columns < mask.shape[2])
-    padded[:, np.ix_(row_in, column_in)[0], np.ix_(row_in, column_in)[1]] = mask[:, rows[row_in]][
-        :, :, columns[column_in]
-    ]
-    return padded

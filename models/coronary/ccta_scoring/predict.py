@@ -113,7 +113,6 @@ def predict(
         vessel_labels=scoring.calcium.vessel_labels(),
         lesion_labels=lesion_labels,
         quality=(
-            *_zero_note(score.agatston.total, after.notes),
             *after.notes,
             *complete.notes,
             *before.notes,
@@ -149,20 +148,8 @@ def _thresholds_hu(scoring: ContrastScoring, calibration: ContrastCalibration) -
     }
 
 
-def _zero_note(total: float, notes: tuple[QualityNote, ...]) -> tuple[QualityNote, ...]:
-    """No zero of a contrast scan stands on its own: in the first measurement one was wrong without any other sign."""
-    if total > 0 or any(note.code == "ZERO_UNCERTAIN" for note in notes):
-        return ()
-    text = "No calcium was found, but a contrast scan hides small calcium: read it before taking the score for zero."
-    return (QualityNote("ZERO_UNCERTAIN", text),)
-
-
 def _other_notes(volume: CtVolume, facts: AcquisitionFacts, is_heart_found: bool) -> tuple[QualityNote, ...]:
-    notes = list(acquisition_notes(facts, volume))
-    if facts.is_lossy_compressed:
-        notes.append(
-            QualityNote("LOSSY_COMPRESSION", "The source was compressed with loss; small lesions may be lost.")
-        )
+    notes = [*acquisition_notes(facts, volume), *facts.compression_notes()]
     if not is_heart_found:
         notes.append(
             QualityNote(

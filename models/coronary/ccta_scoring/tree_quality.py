@@ -193,7 +193,10 @@ def check_motion(calibration_factor_hu: float, centerlines: CenterlinePoints, lu
 
 
 def check_score(scoring: ContrastScoring) -> list[Finding]:
-    """Note ``ZERO_UNCERTAIN`` for a zero that is not firm, ``CATEGORY_UNCERTAIN`` where thresholds decide it."""
+    """Note ``ZERO_UNCERTAIN`` for every zero, ``CATEGORY_UNCERTAIN`` where thresholds decide the category.
+
+    No zero of a contrast scan stands on its own: in the first measurement one was wrong without any other sign.
+    """
     total = scoring.score.agatston.total
     lower, higher = (each.agatston.total for each in (scoring.at_lower_thresholds, scoring.at_higher_thresholds))
     suspected_mm3 = scoring.calcium.suspected_mm3
@@ -201,6 +204,11 @@ def check_score(scoring: ContrastScoring) -> list[Finding]:
         text = (
             f"No calcium is certain, but thresholds {SENSITIVITY_SHIFT_HU:.0f} HU lower give a score of {lower:.0f}, "
             f"and {suspected_mm3:.0f} mm3 beside the lumen are as bright as the blood."
+        )
+        return [QualityNote("ZERO_UNCERTAIN", text)]
+    if total == 0:
+        text = (
+            "No calcium was found, but a contrast scan hides small calcium: read it before taking the score for zero."
         )
         return [QualityNote("ZERO_UNCERTAIN", text)]
     categories = {risk_category(value) for value in (total, lower, higher)}

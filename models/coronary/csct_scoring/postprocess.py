@@ -149,13 +149,9 @@ def doubt_notes(score: CalciumScore, generous: CalciumScore) -> tuple[QualityNot
 
 def quality_notes(volume: CtVolume, facts: AcquisitionFacts, score: CalciumScore) -> tuple[QualityNote, ...]:
     """What limits the comparability of this score, worst first."""
-    notes: list[QualityNote] = []
+    notes = list(facts.compression_notes())
     spacing = volume.spacing_zyx_mm[0]
     thickness = facts.slice_thickness_mm
-    if facts.is_lossy_compressed:
-        notes.append(
-            QualityNote("LOSSY_COMPRESSION", "The source was compressed with loss; small lesions may be lost.")
-        )
     if thickness is not None and abs(thickness - REFERENCE_THICKNESS_MM) > 0.05:
         notes.append(
             QualityNote(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from coronary.coronary_tree import MAIN_TRUNKS, CoronaryTree
+from coronary.ct_volume import CtVolume
 from coronary.virtual_patient import VirtualScan
 
 #: A point is found where the other centreline comes this close, mm, or within the lumen's radius if that is more
@@ -28,7 +29,7 @@ STEP_MM = 0.5
 
 @dataclass(frozen=True, slots=True)
 class TreeAgreement:
-    """Point counts of one scan, true and traced; shares are None where there is nothing to share.
+    """Point counts of one scan, true and traced.
 
     Parameters
     ----------
@@ -105,8 +106,7 @@ def _inside(
     points = np.stack([np.interp(at, along, placed[:, axis]) for axis in range(3)], axis=1)
     radius = np.interp(at, along, radius_mm)
     labels = segment[np.searchsorted(along, at, side="right") - 1]
-    inverse = np.linalg.inv(scan.affine_lps)
-    index = np.rint(points @ inverse[:3, :3].T + inverse[:3, 3]).astype(int)[:, ::-1]
+    index = np.rint(CtVolume(scan.voxels_hu, scan.affine_lps).to_index_zyx(points)).astype(int)
     is_inside = np.all((index >= 0) & (index < scan.voxels_hu.shape), axis=1)
     is_free = is_inside.copy()
     is_free[is_inside] = ~scan.aorta_mask[tuple(index[is_inside].T)]

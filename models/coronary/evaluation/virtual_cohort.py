@@ -7,11 +7,12 @@ everything, so anyone can repeat every figure; they must lie outside the seeds o
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
 from coronary.calcium import CalciumScore, score_calcium
-from coronary.contract import AcquisitionFacts, CalciumFindings, Family, ModelSessions, Refusal
+from coronary.contract import AcquisitionFacts, CalciumFindings, ContrastFindings, Family, ModelSessions, Refusal
 from coronary.ct_volume import CtVolume
 from coronary.evaluation.cohort import CaseRecord
 from coronary.evaluation.mask_overlap import mask_overlap
@@ -19,6 +20,7 @@ from coronary.evaluation.tree_agreement import compare_trees
 from coronary.virtual_patient import (
     Acquisition,
     VirtualPatient,
+    VirtualScan,
     artery_mask,
     coronary_attenuation_hu,
     draw_acquisition,
@@ -90,16 +92,8 @@ def run_case(member: CohortMember, family: Family, sessions: ModelSessions) -> C
     truth = score_calcium(calcium_scan.voxels_hu, calcium_scan.vessel_labels, volume.spacing_zyx_mm, volume.affine_lps)
     if family.series_kind == "ccta":
         return _run_contrast_scan(member, patient, truth, family, sessions)
-    acquisition = calcium_scan.acquisition
-    findings, refusal = _run(family, sessions, volume, acquisition)
-    return CaseRecord(
-        case_id=member.case_id,
-        true=truth.agatston,
-        predicted=findings.score.agatston if findings else None,
-        refusal=refusal,
-        is_flagged=_is_flagged(findings),
-        covariates={**_covariates(member, patient), **_protocol(acquisition)},
-    )
+    findings, refusal = _run(family, sessions, volume, calcium_scan.acquisition)
+    return _record(member, patient, calcium_scan.acquisition, truth, findings, refusal)
 
 
 def _run_contrast_scan(
@@ -113,23 +107,40 @@ def _run_contrast_scan(
         in_plane_fov_mm=CONTRAST_FOV_MM,
         matrix=round(CONTRAST_FOV_MM / CONTRAST_PIXEL_MM),
     )
-    volume = CtVolume(scan.voxels_hu, scan.affine_lps)
-    findings, refusal = _run(family, sessions, volume, acquisition)
-    measures: dict[str, float] = {}
-    if findings is not None and findings.contrast is not None:
-        contrast = findings.contrast
-        assert scan.aorta_mask is not None
-        overlaps = {
-            "tree": mask_overlap(artery_mask(scan), contrast.tree.vessel_label_map()),
-            "aorta": mask_overlap(scan.aorta_mask, contrast.aorta_mask),
-        }
-        measures = {
-            **compare_trees(scan, contrast.tree).as_dict(),
-            **{f"{name}_dice": each.dice or 0.0 for name, each in overlaps.items()},
-            "calibration_factor_hu": contrast.calibration_factor_hu,
-            "true_calibration_factor_hu": coronary_attenuation_hu(scan),
-            "aorta_mean_hu": contrast.aorta_mean_hu,
-        }
+    findings, refusal = _run(family, sessions, CtVolume(scan.voxels_hu, scan.affine_lps), acquisition)
+    return dataclasses.replace(
+        _record(member, patient, acquisition, truth, findings, refusal),
+        true_volume_mm3=truth.volume_mm3,
+        predicted_volume_mm3=findings.score.volume_mm3 if findings else None,
+        notes=tuple(note.code for note in findings.quality) if findings else (),
+        measures=_measures(scan, findings.contrast) if findings and findings.contrast else {},
+    )
+
+
+def _measures(scan: VirtualScan, contrast: ContrastFindings) -> dict[str, float]:
+    """How tree, aorta and calibration factor were found, against the truth of the scan."""
+    assert scan.aorta_mask is not None
+    overlaps = {
+        "tree": mask_overlap(artery_mask(scan), contrast.tree.vessel_label_map()),
+        "aorta": mask_overlap(scan.aorta_mask, contrast.aorta_mask),
+    }
+    return {
+        **compare_trees(scan, contrast.tree).as_dict(),
+        **{f"{name}_dice": each.dice or 0.0 for name, each in overlaps.items()},
+        "calibration_factor_hu": contrast.calibration_factor_hu,
+        "true_calibration_factor_hu": coronary_attenuation_hu(scan),
+        "aorta_mean_hu": contrast.aorta_mean_hu,
+    }
+
+
+def _record(
+    member: CohortMember,
+    patient: VirtualPatient,
+    acquisition: Acquisition,
+    truth: CalciumScore,
+    findings: CalciumFindings | None,
+    refusal: str,
+) -> CaseRecord:
     return CaseRecord(
         case_id=member.case_id,
         true=truth.agatston,
@@ -137,10 +148,6 @@ def _run_contrast_scan(
         refusal=refusal,
         is_flagged=_is_flagged(findings),
         covariates={**_covariates(member, patient), **_protocol(acquisition)},
-        true_volume_mm3=truth.volume_mm3,
-        predicted_volume_mm3=findings.score.volume_mm3 if findings else None,
-        notes=tuple(note.code for note in findings.quality) if findings else (),
-        measures=measures,
     )
 
 

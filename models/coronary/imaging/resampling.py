@@ -97,6 +97,29 @@ def resample_linear(voxels_hu: NDArray[np.int16], grid: CropGrid) -> NDArray[np.
     return resampled
 
 
+def resample_nearest(mask: NDArray[np.bool_], grid: CropGrid) -> NDArray[np.bool_]:
+    """A mask at the original voxel nearest to each pixel of the grid; False outside the original slices.
+
+    Parameters
+    ----------
+    mask
+        Shape (slices, rows, columns).
+
+    Returns
+    -------
+    ndarray
+        Shape (slices, size, size).
+    """
+    pixels = np.arange(grid.size)
+    row = np.round(grid.first_row + pixels * grid.row_step).astype(np.intp)
+    column = np.round(grid.first_column + pixels * grid.column_step).astype(np.intp)
+    covered_rows = np.flatnonzero((row >= 0) & (row < mask.shape[1]))
+    covered_columns = np.flatnonzero((column >= 0) & (column < mask.shape[2]))
+    found = np.zeros((len(mask), grid.size, grid.size), dtype=np.bool_)
+    found[:, covered_rows[:, None], covered_columns] = mask[:, row[covered_rows][:, None], column[covered_columns]]
+    return found
+
+
 def resample_maximum(voxels_hu: NDArray[np.int16], grid: CropGrid) -> NDArray[np.int16]:
     """Highest voxel under each pixel of the grid, so that a single bright voxel survives.
 

@@ -69,13 +69,10 @@ def courses_from_ostium(contrast: ContrastFindings, names: tuple[str, ...]) -> l
 def distance_from_ostium_mm(tree: CoronaryTree, name: str) -> float:
     """Length of the way from the ostium to the first point of an artery, through its parents; 0 at an ostium."""
     line = tree.centerline(name)
-    if line is None or line.parent is None:
+    if line is None:
         return 0.0
-    parent = tree.centerline(line.parent)
-    if parent is None:
-        return 0.0
-    nearest = int(np.argmin(np.linalg.norm(parent.points_lps_mm - line.points_lps_mm[0], axis=1)))
-    return distance_from_ostium_mm(tree, line.parent) + float(parent.arc_length_mm[nearest])
+    whole = tree.from_ostium(name)
+    return float(whole.arc_length_mm[len(whole.points_lps_mm) - len(line.points_lps_mm)])
 
 
 def draw_trunk(

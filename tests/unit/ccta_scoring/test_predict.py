@@ -6,8 +6,7 @@ import pytest
 from builders.contrast_patient import contrast_patient, oracle_sessions
 from coronary.calcium import Vessel
 from coronary.ccta_scoring import CctaScoring
-from coronary.ccta_scoring.predict import _zero_note
-from coronary.contract import CalciumFindings, QualityNote, Refusal
+from coronary.contract import CalciumFindings, Refusal
 from coronary.coronary_tree import MAIN_TRUNKS
 from coronary.ct_volume import CtVolume
 from coronary.evaluation.mask_overlap import mask_overlap
@@ -71,12 +70,6 @@ def test_masks_and_tree_survive_the_way_through_the_grids(patient, findings):
     assert overlap(counts) > 0.92
     assert counts["trunk_found"] > 0.8 * counts["trunk_points"]
     assert counts["trunk_right_vessel"] > 0.8 * counts["trunk_found"]
-
-
-def test_a_zero_never_stands_without_a_flag():
-    assert [note.code for note in _zero_note(0.0, ())] == ["ZERO_UNCERTAIN"]
-    assert _zero_note(0.0, (QualityNote("ZERO_UNCERTAIN", "said already"),)) == ()
-    assert _zero_note(0.1, ()) == ()
 
 
 def test_a_scan_without_contrast_agent_is_refused(patient):

@@ -243,7 +243,8 @@ def scoring(total, lower, higher, suspected_mm3=0.0):
 @pytest.mark.parametrize(
     ("made", "expected"),
     [
-        (scoring(0, 0, 0), []),
+        # No zero stands without a flag.
+        (scoring(0, 0, 0), [("noted", "ZERO_UNCERTAIN")]),
         (scoring(0, 3, 0), [("noted", "ZERO_UNCERTAIN")]),
         (scoring(0, 0, 0, suspected_mm3=4.0), [("noted", "ZERO_UNCERTAIN")]),
         (scoring(200, 220, 180), []),

@@ -25,22 +25,9 @@ from coronary.ccta_scoring.preprocess import (
 )
 from coronary.contract import Refusal
 from coronary.ct_volume import CtVolume
-from coronary.imaging.resampling import CropGrid
+from coronary.imaging.resampling import resample_nearest
 from coronary.training_kit.case_files import run_command
 from coronary.virtual_patient import artery_mask, coronary_attenuation_hu, draw_acquisition, draw_patient, render
-
-
-def on_grid(mask: NDArray[np.bool_], grid: CropGrid) -> NDArray[np.bool_]:
-    """A mask looked up at the nearest original voxel of each pixel of a grid."""
-    rows = np.round(grid.first_row + np.arange(grid.size) * grid.row_step).astype(int)
-    columns = np.round(grid.first_column + np.arange(grid.size) * grid.column_step).astype(int)
-    rows_in = (rows >= 0) & (rows < mask.shape[1])
-    columns_in = (columns >= 0) & (columns < mask.shape[2])
-    found = np.zeros((len(mask), grid.size, grid.size), dtype=np.bool_)
-    found[:, np.ix_(rows_in, columns_in)[0], np.ix_(rows_in, columns_in)[1]] = mask[
-        :, rows[rows_in][:, None], columns[columns_in][None, :]
-    ]
-    return found
 
 
 def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
@@ -68,9 +55,9 @@ def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]
     aorta = measure_aorta(volume, scan.aorta_mask)
     if isinstance(aorta, Refusal):
         raise ValueError(f"virtual patient {seed}: {aorta.text}")
-    target = on_grid(artery_mask(scan), prepared.grid)
+    target = resample_nearest(artery_mask(scan), prepared.grid)
     patches, patch_targets = _patches(prepared, target, patients, rng)
-    slices, slice_targets = _aorta_slices(prepared, on_grid(scan.aorta_mask, prepared.coarse_grid))
+    slices, slice_targets = _aorta_slices(prepared, resample_nearest(scan.aorta_mask, prepared.coarse_grid))
     return {
         "patches": patches,
         "patch_targets": patch_targets,
