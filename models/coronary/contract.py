@@ -174,9 +174,9 @@ class ContrastFindings:
     kvp
         Tube voltage.
     thresholds_hu
-        Name -> threshold used.
+        Name -> threshold.
     threshold_shift_hu
-        By how much all thresholds were shifted for the next two.
+        By how much the threshold of the score was shifted for the next two.
     agatston_at_lower_thresholds, agatston_at_higher_thresholds
         The score with shifted thresholds.
     segmented_volume_mm3

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from coronary.ccta_scoring import measure_aorta
 from coronary.ccta_scoring.masks import TREE_PROBABILITY, tree_slice_step
-from coronary.ccta_scoring.preprocess import COARSE_MM, PreparedScan, prepare
+from coronary.ccta_scoring.preprocess import COARSE_MM, EXCESS_RANGE, PreparedScan, prepare
 from coronary.contract import AcquisitionFacts, Refusal
 from coronary.ct_volume import CtVolume
 from coronary.evaluation.virtual_cohort import acquisition_facts
@@ -21,6 +21,7 @@ from coronary.imaging.resampling import resample_nearest
 from coronary.virtual_patient import (
     VirtualScan,
     artery_mask,
+    calcium_mask,
     coronary_attenuation_hu,
     draw_acquisition,
     draw_patient,
@@ -101,10 +102,17 @@ def oracle_sessions(
     spacing = prepared.slice_spacing_mm
     coarse = [min(round(z * COARSE_MM / spacing), len(aorta) - 1) for z in range(len(prepared.coarse))]
     return {
-        # Arteries are decided at half of what this network says at most, as in a mask.
-        "tree": OracleSession(
-            2.0 * TREE_PROBABILITY * resample_nearest(arteries[:: tree_slice_step(spacing)], prepared.grid)
-        ),
-        "aorta": OracleSession(resample_nearest(aorta[coarse], prepared.coarse_grid)),
+        "tree": OracleSession(_tree_answers(patient, arteries)),
+        "aorta": OracleSession(resample_nearest(aorta[coarse], prepared.coarse_grid)[:, None]),
         "calibration": OracleCalibration(ratio),
     }
+
+
+def _tree_answers(patient: ContrastPatient, arteries: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """What a network that knows the truth would say, shape (slices, answers, rows, columns)."""
+    scan, prepared = patient.scan, patient.prepared
+    excess = scan.ha_mg_cm3 * scan.acquisition.ha_hu_per_mg_cm3() / (EXCESS_RANGE * prepared.mixture.blood_hu)
+    # Arteries are decided at half of what this network says at most, as in a mask.
+    planes = (2.0 * TREE_PROBABILITY * arteries, calcium_mask(scan) & arteries, excess)
+    step = tree_slice_step(prepared.slice_spacing_mm)
+    return np.stack([resample_nearest(p[::step].astype(np.float32), prepared.grid) for p in planes], axis=1)

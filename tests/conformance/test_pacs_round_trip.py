@@ -10,9 +10,8 @@ import pytest
 
 from agatha.dicom.virtual_study import VirtualStudy, write_virtual_study
 from coronary.virtual_patient import draw_acquisition, draw_patient, render
-from peers.agatha_service import AgathaService, wait_for
-from peers.dcmtk import storescu
-from peers.orthanc import Archive, orthanc
+from peers.agatha_service import AgathaService, answered_service, wait_for
+from peers.orthanc import Archive
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -27,24 +26,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> VirtualStudy:
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    with orthanc(tmp_path_factory.mktemp("orthanc")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def agatha(tmp_path_factory: pytest.TempPathFactory, archive: Archive, study: VirtualStudy) -> Iterator[AgathaService]:
-    """A service that was sent the study and has answered."""
-    service = AgathaService(tmp_path_factory.mktemp("agatha"), archive)
-    try:
-        sent = storescu(service.dicom_port, study.series["csct"])
-        assert sent.returncode == 0, sent.stderr
-        path = f"/api/v1/studies/{study.study_instance_uid}/results"
-        wait_for("a final result", lambda: service.finished(path))
+    with answered_service(tmp_path_factory.mktemp("agatha"), archive, study) as service:
         yield service
-    finally:
-        code = service.stop()
-    assert code == 0
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,8 @@ import pytest
 
 from agatha.dicom.virtual_study import VirtualStudy, write_virtual_study
 from coronary.virtual_patient import draw_acquisition, draw_patient, render
-from peers.agatha_service import AgathaService, wait_for
-from peers.dcmtk import storescu
-from peers.orthanc import Archive, orthanc
+from peers.agatha_service import AgathaService, answered_service, wait_for
+from peers.orthanc import Archive
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -34,25 +33,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> VirtualStudy:
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    with orthanc(tmp_path_factory.mktemp("orthanc")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def agatha(tmp_path_factory: pytest.TempPathFactory, archive: Archive, study: VirtualStudy) -> Iterator[AgathaService]:
-    """A service that was sent both series and has answered for both."""
-    service = AgathaService(tmp_path_factory.mktemp("agatha"), archive)
-    try:
-        for paths in study.series.values():
-            sent = storescu(service.dicom_port, paths)
-            assert sent.returncode == 0, sent.stderr
-        path = f"/api/v1/studies/{study.study_instance_uid}/results"
-        wait_for("two final results", lambda: len(service.finished(path)) == 2, PATIENCE_S)
+    with answered_service(tmp_path_factory.mktemp("agatha"), archive, study, PATIENCE_S) as service:
         yield service
-    finally:
-        code = service.stop()
-    assert code == 0
 
 
 @pytest.fixture(scope="module")

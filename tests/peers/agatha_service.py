@@ -10,11 +10,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from peers.dcmtk import free_port, wait_for_port
+from agatha.dicom.virtual_study import VirtualStudy
+from peers.dcmtk import free_port, storescu, wait_for_port
 from peers.orthanc import Archive
 
 PATIENCE_S = 240.0
@@ -74,3 +76,21 @@ def wait_for(what: str, look: Callable[[], Any], patience_s: float = PATIENCE_S)
             return found
         time.sleep(0.5)
     raise AssertionError(f"waited {patience_s:.0f} s for {what}")
+
+
+@contextmanager
+def answered_service(
+    folder: Path, archive: Archive, study: VirtualStudy, patience_s: float = PATIENCE_S
+) -> Iterator[AgathaService]:
+    """A service that was sent a study and has a final result for each of its series; it must end cleanly."""
+    service = AgathaService(folder, archive)
+    try:
+        for paths in study.series.values():
+            sent = storescu(service.dicom_port, paths)
+            assert sent.returncode == 0, sent.stderr
+        path = f"/api/v1/studies/{study.study_instance_uid}/results"
+        wait_for("all final results", lambda: len(service.finished(path)) == len(study.series), patience_s)
+        yield service
+    finally:
+        code = service.stop()
+    assert code == 0

@@ -79,8 +79,9 @@ class Lesion:
 class CalciumScore:
     """All numbers of one scored volume; ``mass_mg`` is None when no calibration was given.
 
-    ``agatston`` follows ``convention``, ``agatston_paper`` follows ``paper_convention`` (None in a contrast scan); risk
-    category and CAC-DRS are those of ``agatston``. Lesions are ordered by vessel and by the z, y, x of their centroid.
+    ``agatston`` follows ``convention``, ``agatston_paper`` follows ``paper_convention``, that of the family's paper;
+    risk category and CAC-DRS are those of ``agatston``. Lesions are ordered by vessel and by the z, y, x of their
+    centroid.
     """
 
     agatston: VesselValues

@@ -20,11 +20,9 @@ from coronary.ccta_scoring.attenuation_mixture import (
     attenuation_histogram,
     fit_attenuation_mixture,
 )
-from coronary.ccta_scoring.calcium_rules import PAPER_RULE, WALL_EXCESS_RULE, CalciumRule, PaperRule, WallExcessRule
 from coronary.ccta_scoring.calibration import ContrastCalibration
 from coronary.ccta_scoring.centerlines import CenterlinePoints
-from coronary.ccta_scoring.contrast_calcium import ContrastCalcium
-from coronary.ccta_scoring.equivalent_volume import volume_in_calcium_scan
+from coronary.ccta_scoring.contrast_calcium import CalciumEstimate, ContrastCalcium, NetworkCalcium
 from coronary.ccta_scoring.lumen_courses import lumen_courses
 from coronary.ccta_scoring.scan_quality import (
     Finding,
@@ -42,6 +40,7 @@ from coronary.ccta_scoring.tree_quality import (
     check_tree,
 )
 from coronary.ccta_scoring.vesselness import measure_vesselness
+from coronary.ccta_scoring.virtual_calcium_scan import values_in_calcium_scan
 from coronary.contract import AcquisitionFacts, CalciumFindings, ModelSessions, ProgressCallback, Refusal, SeriesKind
 from coronary.ct_volume import CtVolume
 
@@ -66,13 +65,11 @@ class CctaScoring:
 
 __all__ = [
     "CALIBRATION_FEATURES",
-    "PAPER_RULE",
     "SENSITIVITY_SHIFT_HU",
-    "WALL_EXCESS_RULE",
     "AorticAttenuation",
     "AttenuationMapping",
     "AttenuationMixture",
-    "CalciumRule",
+    "CalciumEstimate",
     "CctaScoring",
     "CenterlinePoints",
     "ContrastCalcium",
@@ -80,9 +77,8 @@ __all__ = [
     "ContrastScore",
     "ContrastScoring",
     "Finding",
-    "PaperRule",
+    "NetworkCalcium",
     "ScanAssessment",
-    "WallExcessRule",
     "attenuation_histogram",
     "calibration_features",
     "check_calibration",
@@ -99,5 +95,5 @@ __all__ = [
     "measure_aorta",
     "measure_vesselness",
     "score_contrast_scan",
-    "volume_in_calcium_scan",
+    "values_in_calcium_scan",
 ]

@@ -6,16 +6,12 @@ are decided in :mod:`agatston_equivalent`.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from coronary.calcium import CalciumScore, Lesion, Vessel, cac_drs
-from coronary.calcium.voxel_grid import VoxelGrid, centroid_lps_mm
-from coronary.ccta_scoring.agatston_equivalent import ContrastScoring
-from coronary.ccta_scoring.calcium_rules import CalciumRule
-from coronary.ccta_scoring.calibration import ContrastCalibration
+from coronary.calcium.voxel_grid import centroid_lps_mm
+from coronary.ccta_scoring.agatston_equivalent import EQUIVALENT_CONVENTION, PAPER_CONVENTION, ContrastScoring
 from coronary.ccta_scoring.contrast_calcium import ContrastCalcium, connected_pieces
 from coronary.ct_volume import CtVolume
 
@@ -30,31 +26,28 @@ def lesions_of(calcium: ContrastCalcium) -> list[NDArray[np.int64]]:
     return found
 
 
-def calcium_score(
-    scoring: ContrastScoring, volume: CtVolume, calibration: ContrastCalibration, rule: CalciumRule
-) -> tuple[CalciumScore, NDArray[np.uint16]]:
+def calcium_score(scoring: ContrastScoring, volume: CtVolume) -> tuple[CalciumScore, NDArray[np.uint16]]:
     """The score with its lesions, and the map of the lesions (shape of the volume; n is ``lesions[n - 1]``).
 
-    A lesion's Agatston equivalent is the sum over its voxels; its volume is its share, by voxels, of its vessel's
-    equivalent volume. There is no mass: contrast agent and calcium share a voxel.
+    A lesion's Agatston equivalent and volume are its share, by excess attenuation, of what its vessel has. There is no
+    mass: nothing here was calibrated against known masses.
     """
-    calcium, grid = scoring.calcium, VoxelGrid.checked(volume.spacing_zyx_mm)
-    weight = rule.weight(calcium.hu, calibration)
-    voxels_of = {vessel: int(np.count_nonzero(calcium.vessel == vessel)) for vessel in Vessel}
+    calcium = scoring.calcium
+    of_vessel = {vessel: float(calcium.excess_hu[calcium.vessel == vessel].sum()) for vessel in Vessel}
     labels = np.zeros(volume.voxels_hu.shape, dtype=np.uint16)
     lesions = []
     for label, members in enumerate(lesions_of(calcium), start=1):
         index, hu = calcium.index_zyx[members], calcium.hu[members]
         vessel = Vessel(int(calcium.vessel[members[0]]))
         labels[tuple(index.T)] = label
-        share = len(members) / voxels_of[vessel]
+        share = float(calcium.excess_hu[members].sum()) / max(of_vessel[vessel], 1e-9)
         lesions.append(
             Lesion(
                 label=label,
                 vessel=vessel,
-                agatston=math.fsum(weight[members].tolist()) * grid.agatston_per_weighted_pixel,
+                agatston=share * scoring.score.agatston.of(vessel),
                 agatston_paper=None,
-                volume_mm3=share * scoring.score.equivalent_volume_mm3.of(vessel),
+                volume_mm3=share * scoring.score.volume_mm3.of(vessel),
                 mass_mg=None,
                 peak_hu=float(hu.max()),
                 mean_hu=float(hu.mean()),
@@ -66,12 +59,13 @@ def calcium_score(
     total = scoring.score.agatston.total
     score = CalciumScore(
         agatston=scoring.score.agatston,
-        volume_mm3=scoring.score.equivalent_volume_mm3,
+        volume_mm3=scoring.score.volume_mm3,
         mass_mg=None,
         lesions=tuple(lesions),
         risk_category=scoring.score.risk_category,
-        cac_drs=cac_drs(total, len({lesion.vessel for lesion in lesions})),
-        agatston_paper=None,
-        convention=scoring.convention,
+        cac_drs=cac_drs(total, len({lesion.vessel for lesion in lesions if lesion.agatston > 0})),
+        agatston_paper=scoring.paper_score.agatston,
+        convention=EQUIVALENT_CONVENTION,
+        paper_convention=PAPER_CONVENTION,
     )
     return score, labels

@@ -43,7 +43,7 @@ class CrossSectionVoxels:
 
 
 def assign_cross_sections(
-    volume: CtVolume, centerlines: CenterlinePoints, margin_mm: float, minimum_hu: float, every: int = 1
+    volume: CtVolume, centerlines: CenterlinePoints, margin_mm: float, minimum_hu: float
 ) -> CrossSectionVoxels:
     """Find the voxels within radius + margin of their nearest centreline point and at least `minimum_hu`.
 
@@ -53,27 +53,32 @@ def assign_cross_sections(
         Added to the radius of the nearest point: calcium lies in the wall, outside the lumen.
     minimum_hu
         Dimmer voxels are never looked up.
-    every
-        Take only every so many of the candidates (in raster order); for statistics, where a sample is enough.
     """
     if len(centerlines) == 0:
         return CrossSectionVoxels(np.zeros((0, 3), np.int64), np.zeros(0), np.zeros(0, np.int64), np.zeros(0))
     reach_mm = centerlines.radius_mm + margin_mm
-    index_zyx = np.argwhere(_in_boxes(volume, centerlines, reach_mm) & (volume.voxels_hu >= minimum_hu))[::every]
-    nearest = KDTree(centerlines.points_lps_mm).query(
-        volume.to_lps_mm(index_zyx.astype(np.float64)), distance_upper_bound=float(reach_mm.max()) * (1 + 1e-9)
-    )
-    distance_mm, point = np.asarray(nearest[0]), np.asarray(nearest[1])
-    # Voxels without a point within the bound carry the number n and an infinite distance.
-    is_near = np.isfinite(distance_mm)
-    is_near[is_near] = distance_mm[is_near] <= reach_mm[point[is_near]]
+    index_zyx = np.argwhere(_in_boxes(volume, centerlines, reach_mm) & (volume.voxels_hu >= minimum_hu))
+    is_near, point, distance_mm = nearest_points(volume, centerlines, index_zyx, margin_mm)
     index_zyx = index_zyx[is_near]
-    return CrossSectionVoxels(
-        index_zyx=index_zyx,
-        hu=volume.voxels_hu[tuple(index_zyx.T)].astype(np.float64),
-        point=point[is_near].astype(np.int64),
-        distance_mm=distance_mm[is_near],
-    )
+    hu = volume.voxels_hu[tuple(index_zyx.T)].astype(np.float64)
+    return CrossSectionVoxels(index_zyx, hu, point[is_near], distance_mm[is_near])
+
+
+def nearest_points(
+    volume: CtVolume, centerlines: CenterlinePoints, index_zyx: NDArray[np.int64], margin_mm: float
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.float64]]:
+    """Nearest centreline point of each voxel, and whether it lies within the radius there + margin.
+
+    Returns
+    -------
+    is_near, point, distance_mm
+        Shape (m,) each; without any centreline point nothing is near, and the others mean nothing.
+    """
+    if len(centerlines) == 0:
+        return np.zeros(len(index_zyx), np.bool_), np.zeros(len(index_zyx), np.int64), np.zeros(len(index_zyx))
+    nearest = KDTree(centerlines.points_lps_mm).query(volume.to_lps_mm(index_zyx.astype(np.float64)))
+    distance_mm, point = np.asarray(nearest[0]), np.asarray(nearest[1], dtype=np.int64)
+    return distance_mm <= centerlines.radius_mm[point] + margin_mm, point, distance_mm
 
 
 def _in_boxes(volume: CtVolume, centerlines: CenterlinePoints, reach_mm: NDArray[np.float64]) -> NDArray[np.bool_]:

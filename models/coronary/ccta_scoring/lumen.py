@@ -1,4 +1,4 @@
-"""How bright the lumen is along the tree, where that can be trusted, and how wide it really is.
+"""How bright the lumen is along the tree, and where that can be trusted.
 
 Decides which centreline attenuations are reliable and what stands in for the others. Decides no threshold.
 """
@@ -6,14 +6,12 @@ Decides which centreline attenuations are reliable and what stands in for the ot
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from coronary.ccta_scoring.centerlines import CenterlinePoints, centerline_attenuation
-from coronary.ccta_scoring.cross_sections import assign_cross_sections
 from coronary.ct_volume import CtVolume
 
 #: A centreline attenuation is reliable within these multiples of the calibration factor. Above, calcium lies on the
@@ -25,20 +23,6 @@ RELIABLE_RANGE = (0.75, 1.20)
 #: calcified stretches that make their own centreline unreliable (half of them are shorter than 6 mm).
 LOCAL_DISTANCE_MM = 8.0
 MINIMUM_LOCAL_POINTS = 3
-
-#: The width of the lumen is read from vessels with at least this radius, mm: thinner ones never reach full attenuation.
-MINIMUM_RADIUS_MM = 1.0
-
-#: Range and class width of the radial profile, mm from the border of the lumen.
-PROFILE_RANGE_MM = (-1.0, 1.0)
-PROFILE_STEP_MM = 0.1
-
-#: A class of the profile counts from this many voxels; a sample of one voxel in five is plenty in a whole tree.
-MINIMUM_CLASS_VOXELS = 20
-PROFILE_EVERY = 5
-
-#: Dimmest voxel of the profile, HU: fat without noise is -110.
-PROFILE_FLOOR_HU = -300.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,35 +69,3 @@ def measure_lumen(volume: CtVolume, centerlines: CenterlinePoints, calibration_f
             if len(neighbours) >= MINIMUM_LOCAL_POINTS:
                 local[point] = np.median(measured[trusted[neighbours]])
     return LumenReference(measured, is_reliable, local)
-
-
-def measure_radius_offset(volume: CtVolume, centerlines: CenterlinePoints, lumen: LumenReference) -> float | None:
-    """How much wider the lumen is than the given radii, mm over the whole scan; None where it cannot be told.
-
-    The border of a blurred lumen is where its attenuation has fallen to half. A mask that is systematically a little
-    too tight or too wide (its threshold, its voxels) shows as a shift of that place, the same everywhere in the scan;
-    stenoses and calcium do not, because the median over all cross-sections is taken.
-
-    Returns
-    -------
-    float or None
-        Within PROFILE_RANGE_MM; None when the profile does not pass through half there, or has too few voxels.
-    """
-    is_used = lumen.is_reliable & (centerlines.radius_mm >= MINIMUM_RADIUS_MM)
-    low, high = PROFILE_RANGE_MM
-    voxels = assign_cross_sections(volume, centerlines, high, PROFILE_FLOOR_HU, PROFILE_EVERY)
-    voxels = voxels.where(is_used[voxels.point])
-    from_border = voxels.distance_mm - centerlines.radius_mm[voxels.point]
-    share = voxels.hu / lumen.local_hu[voxels.point]
-    edges = np.arange(low, high + PROFILE_STEP_MM / 2, PROFILE_STEP_MM)
-    classes = [share[(from_border >= inner) & (from_border < outer)] for inner, outer in pairwise(edges)]
-    filled = [k for k, values in enumerate(classes) if len(values) >= MINIMUM_CLASS_VOXELS]
-    middle = edges[filled] + PROFILE_STEP_MM / 2
-    profile = np.array([np.median(classes[k]) for k in filled])
-    below = np.flatnonzero(profile < 0.5)
-    if len(below) == 0 or below[0] == 0:
-        return None
-    outer = int(below[0])
-    inner = outer - 1
-    weight = (profile[inner] - 0.5) / (profile[inner] - profile[outer])
-    return float(middle[inner] + weight * (middle[outer] - middle[inner]))

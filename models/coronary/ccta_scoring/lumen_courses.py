@@ -26,7 +26,7 @@ def lumen_courses(tree: CoronaryTree, scoring: ContrastScoring) -> tuple[LumenCo
     if len(scoring.lumen.measured_hu) != borders[-1]:
         raise ValueError(f"the tree has {borders[-1]} points, the score was made with {len(scoring.lumen.measured_hu)}")
 
-    lumen, threshold_hu = scoring.lumen, scoring.calcium.threshold_hu
+    lumen, threshold_hu = scoring.lumen, scoring.threshold_hu
     return tuple(
         LumenCourse(
             line.name,

@@ -11,13 +11,13 @@ import numpy as np
 from coronary.calcium import AGATSTON_THRESHOLD_HU
 from coronary.ccta_scoring.agatston_equivalent import SENSITIVITY_SHIFT_HU, ContrastScoring, score_contrast_scan
 from coronary.ccta_scoring.aorta import AorticAttenuation, calibration_features, measure_aorta
-from coronary.ccta_scoring.calcium_rules import WALL_EXCESS_RULE, WALL_HU
 from coronary.ccta_scoring.calibration import ContrastCalibration
 from coronary.ccta_scoring.centerlines import CenterlinePoints
+from coronary.ccta_scoring.contrast_calcium import CALCIUM_PROBABILITY
 from coronary.ccta_scoring.contrast_lesions import calcium_score
 from coronary.ccta_scoring.eligibility import acquisition_notes
 from coronary.ccta_scoring.lumen_courses import lumen_courses
-from coronary.ccta_scoring.masks import aorta_mask, aorta_probability, artery_mask, tree_probability
+from coronary.ccta_scoring.masks import aorta_mask, aorta_probability, artery_mask, estimate_calcium, tree_answers
 from coronary.ccta_scoring.preprocess import prepare
 from coronary.ccta_scoring.scan_quality import ScanAssessment, check_contrast, check_noise
 from coronary.ccta_scoring.tree_quality import (
@@ -43,8 +43,6 @@ from coronary.imaging.heart_region import find_heart_region
 
 #: The tree network takes most of the time; this share of it is reported as done before and when it ends.
 TREE_BEGINS, TREE_ENDS = 0.1, 0.8
-
-RULE = WALL_EXCESS_RULE
 
 
 def calibration_factor_hu(session: ModelSession, aorta: AorticAttenuation, kvp: float) -> float:
@@ -79,10 +77,10 @@ def predict(
     if before.refusal is not None:
         return before.refusal
     on_progress(TREE_BEGINS)
-    probability = tree_probability(
+    answers = tree_answers(
         sessions["tree"], prepared, lambda done: on_progress(TREE_BEGINS + (TREE_ENDS - TREE_BEGINS) * done)
     )
-    arteries = artery_mask(probability, prepared.grid, volume)
+    arteries = artery_mask(answers, prepared.grid, volume)
     tree = trace_coronary_tree(volume, arteries, aortic)
     if isinstance(tree, Refusal):
         return tree
@@ -97,7 +95,8 @@ def predict(
         kvp=facts.kvp,
     )
     points = CenterlinePoints.of_tree(tree)
-    scoring = score_contrast_scan(volume, points, calibration, RULE, aortic)
+    estimate = estimate_calcium(answers, prepared.grid, volume, prepared.mixture.blood_hu)
+    scoring = score_contrast_scan(volume, points, calibration, estimate, aortic)
     factor = calibration.calibration_factor_hu
     after = ScanAssessment.of(
         check_score(scoring),
@@ -106,7 +105,7 @@ def predict(
     )
     if after.refusal is not None:
         return after.refusal
-    score, lesion_labels = calcium_score(scoring, volume, calibration, RULE)
+    score, lesion_labels = calcium_score(scoring, volume)
     on_progress(1.0)
     return CalciumFindings(
         score=score,
@@ -131,20 +130,20 @@ def predict(
             threshold_shift_hu=SENSITIVITY_SHIFT_HU,
             agatston_at_lower_thresholds=scoring.at_lower_thresholds.agatston,
             agatston_at_higher_thresholds=scoring.at_higher_thresholds.agatston,
-            segmented_volume_mm3=scoring.score.volume_mm3,
+            segmented_volume_mm3=scoring.score.segmented_volume_mm3,
             courses=lumen_courses(tree, scoring),
         ),
     )
 
 
 def _thresholds_hu(scoring: ContrastScoring, calibration: ContrastCalibration) -> dict[str, float]:
-    """Thresholds a reader can check: of certain calcium along the tree, and of calcium beside the lumen."""
-    core = scoring.calcium.threshold_hu
+    """Thresholds a reader can check: the paper's along the tree, and Agatston's at this tube voltage."""
+    adaptive = scoring.threshold_hu
     return {
-        "certain calcium, lowest": float(core.min()),
-        "certain calcium, median": float(np.median(core)),
-        "certain calcium, highest": float(core.max()),
-        "calcium beside the lumen": WALL_HU + AGATSTON_THRESHOLD_HU * calibration.calcium_ratio,
+        "adaptive, lowest": float(adaptive.min()),
+        "adaptive, median": float(np.median(adaptive)),
+        "adaptive, highest": float(adaptive.max()),
+        "added by calcium": AGATSTON_THRESHOLD_HU * calibration.calcium_ratio,
     }
 
 
@@ -161,10 +160,10 @@ def _other_notes(volume: CtVolume, facts: AcquisitionFacts, is_heart_found: bool
 
 def _parameters(calibration: ContrastCalibration) -> dict[str, str]:
     return {
-        "rule": RULE.name,
+        "calcium": f"network, probability at least {CALCIUM_PROBABILITY:g}",
         "calibration factor": f"{calibration.calibration_factor_hu:.0f} HU",
         "aorta": f"{calibration.aorta_mean_hu:.0f} HU, SD {calibration.aorta_sd_hu:.0f} HU",
         "tube voltage": f"{calibration.kvp:g} kV; calcium {calibration.calcium_ratio:.2f} times as bright as at 120 kV",
         "connectivity": "6-connected in 3-D within a vessel",
-        "score": "estimate of the score of a calcium-scoring CT; no mass",
+        "score": "estimate of the score of a calcium-scoring CT, computed as its 3 mm slices; no mass",
     }

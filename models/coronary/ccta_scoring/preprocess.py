@@ -38,6 +38,11 @@ TREE_OFFSETS_MM = (-5.0, -2.0, -0.75, 0.0, 0.75, 2.0, 5.0)
 #: Channels of the tree network: the slices, and the vesselness of the middle one.
 TREE_CHANNELS = len(TREE_OFFSETS_MM) + 1
 
+#: What the tree network says of each pixel: artery or not, calcium or not, and what calcium adds to the attenuation,
+#: as a share of EXCESS_RANGE times the blood of the scan.
+TREE_ANSWERS = ("artery", "calcium", "excess")
+EXCESS_RANGE = 4.0
+
 #: Neighbouring coarse slices that the aorta network sees, mm.
 AORTA_OFFSETS_MM = (-6.0, -3.0, 0.0, 3.0, 6.0)
 AORTA_CHANNELS = len(AORTA_OFFSETS_MM)

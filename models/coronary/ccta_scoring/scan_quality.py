@@ -15,8 +15,8 @@ from scipy import ndimage
 
 from coronary.calcium import AGATSTON_THRESHOLD_HU
 from coronary.ccta_scoring.aorta import AorticAttenuation
-from coronary.ccta_scoring.calcium_rules import WALL_HU
 from coronary.ccta_scoring.calibration import REFERENCE_KVP, hydroxyapatite_hu
+from coronary.ccta_scoring.paper_rule import WALL_HU
 from coronary.contract import QualityNote, Refusal
 from coronary.ct_volume import CtVolume
 

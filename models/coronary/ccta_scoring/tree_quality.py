@@ -193,26 +193,39 @@ def check_motion(calibration_factor_hu: float, centerlines: CenterlinePoints, lu
 
 
 def check_score(scoring: ContrastScoring) -> list[Finding]:
-    """Note ``ZERO_UNCERTAIN`` for every zero, ``CATEGORY_UNCERTAIN`` where thresholds decide the category.
+    """Note ``ZERO_UNCERTAIN``, ``CATEGORY_UNCERTAIN`` where the threshold decides it, ``CALCIUM_OFF_TREE``.
 
     No zero of a contrast scan stands on its own: in the first measurement one was wrong without any other sign.
     """
+    found: list[Finding] = []
+    elsewhere_mm3 = scoring.network.elsewhere_mm3
+    if elsewhere_mm3 > 0:
+        text = (
+            f"{elsewhere_mm3:.0f} mm3 of calcium lie too far from every centreline to belong to it and are not scored: "
+            "a vessel may be missing."
+        )
+        found.append(QualityNote("CALCIUM_OFF_TREE", text))
     total = scoring.score.agatston.total
     lower, higher = (each.agatston.total for each in (scoring.at_lower_thresholds, scoring.at_higher_thresholds))
-    suspected_mm3 = scoring.calcium.suspected_mm3
-    if total == 0 and (lower > 0 or suspected_mm3 > 0):
-        text = (
-            f"No calcium is certain, but thresholds {SENSITIVITY_SHIFT_HU:.0f} HU lower give a score of {lower:.0f}, "
-            f"and {suspected_mm3:.0f} mm3 beside the lumen are as bright as the blood."
-        )
-        return [QualityNote("ZERO_UNCERTAIN", text)]
     if total == 0:
-        text = (
-            "No calcium was found, but a contrast scan hides small calcium: read it before taking the score for zero."
-        )
-        return [QualityNote("ZERO_UNCERTAIN", text)]
+        return [QualityNote("ZERO_UNCERTAIN", _why_zero_is_uncertain(scoring)), *found]
     categories = {risk_category(value) for value in (total, lower, higher)}
     if len(categories) > 1:
-        text = f"The score is {total:.0f}, but {higher:.0f} to {lower:.0f} with slightly different thresholds."
-        return [QualityNote("CATEGORY_UNCERTAIN", text)]
-    return []
+        text = (
+            f"The score is {total:.0f}, but {higher:.0f} to {lower:.0f} with a threshold {SENSITIVITY_SHIFT_HU:.0f} HU "
+            "higher or lower."
+        )
+        found.insert(0, QualityNote("CATEGORY_UNCERTAIN", text))
+    return found
+
+
+def _why_zero_is_uncertain(scoring: ContrastScoring) -> str:
+    network = scoring.network
+    if len(network.calcium.hu) > 0:
+        volume_mm3 = scoring.score.segmented_volume_mm3.total
+        return f"{volume_mm3:.1f} mm3 of calcium were found, too little for the slices of a calcium-scoring CT."
+    if network.doubtful_mm3 > 0 or network.elsewhere_mm3 > 0:
+        return f"No calcium is certain, but {network.doubtful_mm3 + network.elsewhere_mm3:.1f} mm3 might be calcium."
+    if scoring.paper_score.agatston.total > 0:
+        return "The network found no calcium, but the adaptive threshold is passed beside the coronary arteries."
+    return "No calcium was found, but a contrast scan hides small calcium: read it before taking the score for zero."

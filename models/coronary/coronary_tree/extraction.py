@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from coronary.coronary_tree.centerline import CoronaryTree
 from coronary.coronary_tree.components import plausible_voxels
-from coronary.coronary_tree.curves import Points
 from coronary.coronary_tree.growing import CurveTree
 from coronary.coronary_tree.joining import join_pieces
 from coronary.coronary_tree.measuring import assign_voxels, measure_courses
-from coronary.coronary_tree.ostia import Ostium, aorta_surface, long_systems, system_of, with_ostia
+from coronary.coronary_tree.ostia import Ostium, System, aorta_surface, long_systems, systems_of, with_ostia
 from coronary.coronary_tree.segments import name_courses
 from coronary.coronary_tree.skeleton import CurveGraph, skeletonise
 from coronary.coronary_tree.veins import without_veins
@@ -71,7 +70,9 @@ def trace_coronary_tree(
         return _no_ostium(graph)
     tree, veins = without_veins(graph, roots, reference_hu)
     starts = {tree.stretches[root].nodes[0]: root for root in tree.roots()}
-    ostia = {node: _ostium(tree, node, gap, surface) for node, gap in zip(roots, gaps, strict=True) if node in starts}
+    gap_at = {node: gap for node, gap in zip(roots, gaps, strict=True) if node in starts}
+    systems = systems_of(tree, list(gap_at), surface)
+    ostia = {node: _ostium(tree, node, gap, systems[node]) for node, gap in gap_at.items()}
     named = name_courses(tree, {node: ostium.system for node, ostium in ostia.items()})
     lines = measure_courses(named.courses, tree, voxels, volume)
     indices, line_of, point_of = assign_voxels(lines, voxels, volume)
@@ -98,7 +99,6 @@ def _no_ostium(graph: CurveGraph) -> Refusal:
     )
 
 
-def _ostium(tree: CurveTree, node: int, gap_mm: float, surface: Points) -> Ostium:
-    stretches = [root for root in tree.roots() if tree.stretches[root].nodes[0] == node]
+def _ostium(tree: CurveTree, node: int, gap_mm: float, system: System) -> Ostium:
     x, y, z = (float(value) for value in tree.graph.points_lps_mm[node])
-    return Ostium(system_of(tree, stretches, surface), (x, y, z), gap_mm)
+    return Ostium(system, (x, y, z), gap_mm)

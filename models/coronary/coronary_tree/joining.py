@@ -56,6 +56,11 @@ class _Limits:
 BLIND: Final = _Limits(9.0, 5.0, 55.0, 75.0, 45.0, (0.4, 1.5), 1.15)
 SEEN: Final = _Limits(13.0, 9.0, 80.0, 110.0, 75.0, (0.2, 5.0), 1.5)
 
+#: Without lumen seen, but with a long piece that is met head on: its calibre at the gap says little, since the mask of
+#: a diseased stretch is thin. Veins that long do not point at the tip of an artery.
+HEAD_ON: Final = _Limits(16.0, 0.0, 35.0, 45.0, 0.0, (0.2, 6.0), 0.0)
+LONG_PIECE_MM: Final = 50.0
+
 #: What a bridge costs where no lumen is seen, relative to one where it is.
 BLIND_COST: Final = 2.0
 
@@ -99,11 +104,12 @@ class _Bridge:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Piece:
-    """A part of the graph that no root reaches: its nodes, their places in a search tree, and its tips."""
+    """A part of the graph that no root reaches: its nodes, their places in a search tree, its tips, its length."""
 
     members: NDArray[np.intp]
     search: cKDTree
     ends: list[_End]
+    length_mm: float
 
 
 @dataclass(slots=True, eq=False)
@@ -178,7 +184,7 @@ def _bridges(graph: CurveGraph, tree: CurveTree, pieces: dict[int, _Piece], sigh
     for label, piece in pieces.items():
         for end in piece.ends:
             for tip in tips:
-                cost = _end_cost_mm(graph, tip, end, sight)
+                cost = _end_cost_mm(graph, tip, end, sight, is_long=piece.length_mm >= LONG_PIECE_MM)
                 if cost is not None:
                     yield _Bridge(cost, tip.node, end.node, label)
             for near in search.query_ball_point(graph.points_lps_mm[end.node], reach):
@@ -206,26 +212,35 @@ def _shortcut(tree: CurveTree, sight: _Sight) -> _Bridge | None:
     return min(found, key=lambda bridge: bridge.cost_mm, default=None)
 
 
-def _end_cost_mm(graph: CurveGraph, tip: _End, end: _End, sight: _Sight) -> float | None:
+def _end_cost_mm(graph: CurveGraph, tip: _End, end: _End, sight: _Sight, *, is_long: bool = False) -> float | None:
     """Cost of a bridge from a tip of the tree to an end of a piece, or None where they do not fit."""
     gap = graph.points_lps_mm[end.node] - graph.points_lps_mm[tip.node]
     length = float(np.linalg.norm(gap))
     free = length - float(graph.radius_mm[tip.node] + graph.radius_mm[end.node])
-    if free > SEEN.gap_mm:
-        return None
-    is_seen = sight.is_lumen_between(graph, tip.node, end.node)
-    limits = SEEN if is_seen else BLIND
-    if free > limits.gap_mm:
+    if free > max(SEEN.gap_mm, HEAD_ON.gap_mm):
         return None
     angles = [angle_deg(tip.outward, gap)] if tip.outward.any() else []
     angles += [angle_deg(end.outward, -gap)] if end.outward.any() else []
-    if not angles and not is_seen:
+    calibre = end.radius_mm / tip.radius_mm
+    is_seen = sight.is_lumen_between(graph, tip.node, end.node)
+    if is_seen:
+        fits = _fits(SEEN, free, angles, calibre)
+    else:
+        fits = bool(angles) and _fits(BLIND, free, angles, calibre)
+        fits |= is_long and len(angles) == 2 and _fits(HEAD_ON, free, angles, calibre)
+    if not fits:
         return None
-    mean = float(np.mean(angles)) if angles else limits.mean_deg
-    fits = limits.calibre[0] <= end.radius_mm / tip.radius_mm <= limits.calibre[1]
-    if not fits or max(angles, default=0.0) > limits.end_deg or mean > limits.mean_deg:
-        return None
+    mean = float(np.mean(angles)) if angles else SEEN.mean_deg
     return length * (1.0 + mean / 90.0) * (1.0 if is_seen else BLIND_COST)
+
+
+def _fits(limits: _Limits, free_mm: float, angles_deg: list[float], calibre: float) -> bool:
+    """Whether two ends are near enough, point at each other and are alike enough; without angles that is not asked."""
+    return (
+        free_mm <= limits.gap_mm
+        and limits.calibre[0] <= calibre <= limits.calibre[1]
+        and (not angles_deg or (max(angles_deg) <= limits.end_deg and float(np.mean(angles_deg)) <= limits.mean_deg))
+    )
 
 
 def _side_cost_mm(graph: CurveGraph, side: int, end: _End, sight: _Sight) -> float | None:
@@ -271,12 +286,17 @@ def _downstream(tree: CurveTree) -> dict[int, NDArray[np.float64]]:
 
 def _piece(graph: CurveGraph, labels: NDArray[np.intp], label: int) -> _Piece:
     members = np.flatnonzero(labels == label)
-    return _Piece(members, cKDTree(graph.points_lps_mm[members]), _ends_of_piece(graph, members))
-
-
-def _ends_of_piece(graph: CurveGraph, members: NDArray[np.intp]) -> list[_End]:
-    """Both ends of the longest course of a piece, and its other tips."""
     course = _course_of_piece(graph, members)
+    return _Piece(
+        members,
+        cKDTree(graph.points_lps_mm[members]),
+        _ends_of_piece(graph, members, course),
+        float(arc_length_mm(graph.points_lps_mm[course])[-1]),
+    )
+
+
+def _ends_of_piece(graph: CurveGraph, members: NDArray[np.intp], course: list[int]) -> list[_End]:
+    """Both ends of the longest course of a piece, and its other tips."""
     if len(course) < 2:
         return [_End(int(members[0]), np.zeros(3), float(graph.radius_mm[members[0]]))]
     tree = grow_tree(graph, [course[0]], keep_spurs=True)

@@ -5,6 +5,7 @@ Decides from contact with the aorta and, for left or right, from where the vesse
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -47,6 +48,9 @@ SHORTEST_SYSTEM_MM: Final = 20.0
 
 #: Stretch of a system, from its ostium, whose place beside the aorta says left or right.
 PROXIMAL_MM: Final = 50.0
+
+#: Two systems that lie further apart than this, from left to right, on average over that stretch, are left and right.
+SYSTEMS_APART_MM: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +134,36 @@ def long_systems(
     return tuple(roots[i] for i in kept), tuple(gaps_mm[i] for i in kept)
 
 
-def system_of(tree: CurveTree, stretches: list[int], surface: Points) -> System:
-    """Say which system grows from one ostium: left if its first centimetres lie left of the aorta, else right."""
-    start = tree.points(tree.stretches[stretches[0]].nodes[:1])[0]
+def systems_of(tree: CurveTree, roots: Sequence[int], surface: Points) -> dict[int, System]:
+    """Say which system grows from each root: left if its first centimetres lie left of the aorta, else right.
+
+    Where all seem to lie on one side and one lies far from another, they are the two systems, and the aorta's middle
+    was misjudged. Separate ostia of LAD and LCX lie close together.
+    """
+    to_left = {root: _left_of_aorta_mm(tree, root, surface) for root in roots}
+    systems: dict[int, System] = {root: "left" if mm > 0 else "right" for root, mm in to_left.items()}
+    if not systems:
+        return systems
+    rightmost, leftmost = (choose(to_left, key=lambda root: to_left[root]) for choose in (min, max))
+    if to_left[leftmost] - to_left[rightmost] > SYSTEMS_APART_MM:
+        systems[rightmost], systems[leftmost] = "right", "left"
+    return systems
+
+
+def _left_of_aorta_mm(tree: CurveTree, root: int, surface: Points) -> float:
+    """How far left of the middle of the aorta the first centimetres of a system lie on average."""
+    start = tree.graph.points_lps_mm[root]
     beside = surface[np.linalg.norm(surface - start, axis=1) < 2 * 20.0]
     beside = beside[np.abs(beside[:, 2] - start[2]) < 10.0]
     middle = (beside if len(beside) else surface).mean(axis=0)
     places = []
-    for stretch in stretches:
+    for stretch in tree.roots():
+        if tree.stretches[stretch].nodes[0] != root:
+            continue
         for member in tree.subtree(stretch):
             points = tree.points(tree.stretches[member].nodes)
             places.append(points[np.linalg.norm(points - start, axis=1) < PROXIMAL_MM])
-    return "left" if float(np.concatenate(places)[:, 0].mean()) > middle[0] else "right"
+    return float(np.concatenate(places)[:, 0].mean() - middle[0])
 
 
 def _contacts(

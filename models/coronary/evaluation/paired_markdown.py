@@ -15,7 +15,7 @@ from coronary.calcium import RISK_CATEGORIES, VesselValues, risk_category
 from coronary.evaluation.categorical_agreement import cohen_kappa, confusion_matrix, observed_agreement
 from coronary.evaluation.cohort import CaseRecord
 from coronary.evaluation.continuous_agreement import concordance_correlation, pearson_correlation
-from coronary.evaluation.estimates import clopper_pearson
+from coronary.evaluation.estimates import Estimate, clopper_pearson
 from coronary.evaluation.tree_agreement import overlap
 
 #: Fewer pairs than this give no statistics.
@@ -27,6 +27,9 @@ PARTS: Mapping[str, Callable[[VesselValues], float]] = {
     "LCA": lambda values: values.LM + values.LAD + values.LCX,
     "RCA": lambda values: values.RCA,
 }
+
+#: Name of the score by the method of the paper among the measures of a case.
+PAPER = "paper_agatston"
 
 _COLUMNS = ("Parameters", "CSCT *", "Contrast CT *", "p value", "r", "p value", "CCC", "95 % CI")
 
@@ -66,7 +69,16 @@ def _by_part(scored: Sequence[CaseRecord]) -> list[list[str]]:
     for part, value in PARTS.items():
         rows.append([f"**{part}**", *[""] * (len(_COLUMNS) - 1)])
         rows += _quantities(scored, value)
+        by_paper = _paper_pairs(scored)
+        if part == "Overall" and len(by_paper):
+            rows.append(_agreement("Agatston score, thresholds of the paper", by_paper))
     return rows
+
+
+def _paper_pairs(scored: Sequence[CaseRecord]) -> NDArray[np.float64]:
+    """True score and that of the family's paper, shape (n, 2), where it was recorded."""
+    pairs = [(case.true.total, case.measures[PAPER]) for case in scored if PAPER in case.measures]
+    return np.array(pairs, dtype=np.float64).reshape(-1, 2)
 
 
 def _by_voltage(scored: Sequence[CaseRecord]) -> list[list[str]]:
@@ -131,12 +143,26 @@ def _categories(scored: Sequence[CaseRecord], data_name: str) -> str:
         rows,
         ("contrast CT \\ CSCT", *RISK_CATEGORIES),
     )
-    weighted = "undefined" if kappa.value is None else f"{kappa.value:.3f}"
-    interval = "" if kappa.low is None or kappa.high is None else f" [{kappa.low:.3f}, {kappa.high:.3f}]"
-    return (
-        f"{table}\n\nAccuracy {100 * same / total:.1f} % ({same}/{total}), linear-weighted kappa {weighted}{interval}; "
+    text = (
+        f"{table}\n\nAccuracy {100 * same / total:.1f} % ({same}/{total}), linear-weighted kappa {_interval(kappa)}; "
         f"{total - same} in another class, {lower} of them in a lower one."
     )
+    by_paper = [[risk_category(value) for value in pair] for pair in _paper_pairs(scored).tolist()]
+    if not by_paper:
+        return text
+    counts = confusion_matrix([found for _, found in by_paper], [true for true, _ in by_paper], RISK_CATEGORIES)
+    same, total = observed_agreement(counts)
+    return text + (
+        f" With the thresholds of the paper: accuracy {100 * same / total:.1f} % ({same}/{total}), kappa "
+        f"{_interval(cohen_kappa(counts, 'linear'))}."
+    )
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return "undefined"
+    ends = "" if estimate.low is None or estimate.high is None else f" [{estimate.low:.3f}, {estimate.high:.3f}]"
+    return f"{estimate.value:.3f}{ends}"
 
 
 def _structures(scored: Sequence[CaseRecord], data_name: str) -> str:

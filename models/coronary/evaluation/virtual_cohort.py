@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from coronary.calcium import CalciumScore, score_calcium
-from coronary.contract import AcquisitionFacts, CalciumFindings, ContrastFindings, Family, ModelSessions, Refusal
+from coronary.contract import AcquisitionFacts, CalciumFindings, Family, ModelSessions, Refusal
 from coronary.ct_volume import CtVolume
 from coronary.evaluation.cohort import CaseRecord
 from coronary.evaluation.mask_overlap import mask_overlap
@@ -113,13 +113,16 @@ def _run_contrast_scan(
         true_volume_mm3=truth.volume_mm3,
         predicted_volume_mm3=findings.score.volume_mm3 if findings else None,
         notes=tuple(note.code for note in findings.quality) if findings else (),
-        measures=_measures(scan, findings.contrast) if findings and findings.contrast else {},
+        measures=_measures(scan, findings) if findings else {},
     )
 
 
-def _measures(scan: VirtualScan, contrast: ContrastFindings) -> dict[str, float]:
-    """How tree, aorta and calibration factor were found, against the truth of the scan."""
+def _measures(scan: VirtualScan, findings: CalciumFindings) -> dict[str, float]:
+    """How tree, aorta and calibration factor were found, against the truth of the scan; the score of the paper."""
+    contrast = findings.contrast
     assert scan.aorta_mask is not None
+    assert contrast is not None
+    assert findings.score.agatston_paper is not None
     overlaps = {
         "tree": mask_overlap(artery_mask(scan), contrast.tree.vessel_label_map()),
         "aorta": mask_overlap(scan.aorta_mask, contrast.aorta_mask),
@@ -130,6 +133,7 @@ def _measures(scan: VirtualScan, contrast: ContrastFindings) -> dict[str, float]
         "calibration_factor_hu": contrast.calibration_factor_hu,
         "true_calibration_factor_hu": coronary_attenuation_hu(scan),
         "aorta_mean_hu": contrast.aorta_mean_hu,
+        "paper_agatston": findings.score.agatston_paper.total,
     }
 
 

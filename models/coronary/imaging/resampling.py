@@ -7,12 +7,15 @@ the original voxels. Slices are never resampled.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from coronary.ct_volume import CtVolume
+
+Voxel = TypeVar("Voxel", bound=np.generic)
 
 #: Attenuation outside the field of view, HU.
 AIR_HU = -1024
@@ -97,12 +100,12 @@ def resample_linear(voxels_hu: NDArray[np.int16], grid: CropGrid) -> NDArray[np.
     return resampled
 
 
-def resample_nearest(mask: NDArray[np.bool_], grid: CropGrid) -> NDArray[np.bool_]:
-    """A mask at the original voxel nearest to each pixel of the grid; False outside the original slices.
+def resample_nearest(voxels: NDArray[Voxel], grid: CropGrid) -> NDArray[Voxel]:
+    """A mask or map at the original voxel nearest to each pixel of the grid; 0 outside the original slices.
 
     Parameters
     ----------
-    mask
+    voxels
         Shape (slices, rows, columns).
 
     Returns
@@ -113,10 +116,10 @@ def resample_nearest(mask: NDArray[np.bool_], grid: CropGrid) -> NDArray[np.bool
     pixels = np.arange(grid.size)
     row = np.round(grid.first_row + pixels * grid.row_step).astype(np.intp)
     column = np.round(grid.first_column + pixels * grid.column_step).astype(np.intp)
-    covered_rows = np.flatnonzero((row >= 0) & (row < mask.shape[1]))
-    covered_columns = np.flatnonzero((column >= 0) & (column < mask.shape[2]))
-    found = np.zeros((len(mask), grid.size, grid.size), dtype=np.bool_)
-    found[:, covered_rows[:, None], covered_columns] = mask[:, row[covered_rows][:, None], column[covered_columns]]
+    covered_rows = np.flatnonzero((row >= 0) & (row < voxels.shape[1]))
+    covered_columns = np.flatnonzero((column >= 0) & (column < voxels.shape[2]))
+    found = np.zeros((len(voxels), grid.size, grid.size), dtype=voxels.dtype)
+    found[:, covered_rows[:, None], covered_columns] = voxels[:, row[covered_rows][:, None], column[covered_columns]]
     return found
 
 

@@ -14,11 +14,16 @@ _PLAQUE_HU: Final = 130.0
 _LUMEN_DEPTH_VOXELS: Final = 2
 
 
+def calcium_mask(scan: VirtualScan) -> npt.NDArray[np.bool_]:
+    """Return the calcified plaque of all coronary arteries, shape of the volume."""
+    is_dense = scan.ha_mg_cm3 * scan.acquisition.ha_hu_per_mg_cm3() >= _PLAQUE_HU
+    return np.asarray((scan.vessel_labels > 0) & is_dense)
+
+
 def artery_mask(scan: VirtualScan) -> npt.NDArray[np.bool_]:
     """Return lumen and calcified plaque of all coronary arteries, shape of the volume."""
     assert scan.lumen_labels is not None, "not a contrast scan"
-    plaque = (scan.vessel_labels > 0) & (scan.ha_mg_cm3 * scan.acquisition.ha_hu_per_mg_cm3() >= _PLAQUE_HU)
-    return np.asarray((scan.lumen_labels > 0) | plaque)
+    return np.asarray((scan.lumen_labels > 0) | calcium_mask(scan))
 
 
 def coronary_attenuation_hu(scan: VirtualScan) -> float:

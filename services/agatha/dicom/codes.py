@@ -60,9 +60,13 @@ CONTRAST_AGATSTON_METHOD: Final = private_code("AG-CCTA", "Agatston-equivalent e
 CONTRAST_VOLUME_METHOD: Final = private_code("VOL-CCTA", "Calcium volume equivalent estimated from contrast CT")
 SEGMENTED_VOLUME: Final = private_code("SEGVOLUME", "Volume of the segmented calcium")
 CALIBRATION_FACTOR: Final = private_code("CALFACTOR", "Calibration factor: attenuation of the coronary lumen")
-THRESHOLD_SHIFT: Final = private_code("THRSHIFT", "Shift of all thresholds, to either side")
-SCORE_AT_LOWER_THRESHOLDS: Final = private_code("AGLOWTHR", "Agatston-equivalent with thresholds lowered by the shift")
-SCORE_AT_HIGHER_THRESHOLDS: Final = private_code("AGHIGHTHR", "Agatston-equivalent with thresholds raised by the shift")
+THRESHOLD_SHIFT: Final = private_code("THRSHIFT", "Shift of the threshold, to either side")
+SCORE_AT_LOWER_THRESHOLDS: Final = private_code(
+    "AGLOWTHR", "Agatston-equivalent with the threshold lowered by the shift"
+)
+SCORE_AT_HIGHER_THRESHOLDS: Final = private_code(
+    "AGHIGHTHR", "Agatston-equivalent with the threshold raised by the shift"
+)
 
 
 def threshold_code(name: str) -> Code:

@@ -140,8 +140,8 @@ def _draw_table(page: Page, findings: CalciumFindings, contrast: ContrastFinding
     shift = f"{contrast.threshold_shift_hu:g} HU"
     scores = (
         ("Agatston equivalent", findings.score.agatston.total),
-        (f"all thresholds −{shift}", contrast.agatston_at_lower_thresholds.total),
-        (f"all thresholds +{shift}", contrast.agatston_at_higher_thresholds.total),
+        (f"threshold −{shift}", contrast.agatston_at_lower_thresholds.total),
+        (f"threshold +{shift}", contrast.agatston_at_higher_thresholds.total),
     )
     for number, (name, score) in enumerate(scores):
         row = top + 10 + number * 27

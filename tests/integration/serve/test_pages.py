@@ -208,7 +208,7 @@ def test_an_estimate_is_called_one_wherever_it_is_shown(store, client):
     assert "Agatston score 121.6" not in shown
     for expected in (
         "Estimated from contrast CT.", "Agatston equivalent 121.6", "estimated Agatston equivalent 121.6",
-        "with thresholds −25 HU 151.5", "with thresholds +25 HU 88.5", "as segmented in the contrast CT 14.5",
+        "with the threshold −25 HU 151.5", "with the threshold +25 HU 88.5", "as segmented in the contrast CT 14.5",
         "Calibration factor 373.2 HU", "Aorta, mean ± SD 410.5 ± 21.1 HU", "Tube voltage 100 kV",
         "Threshold: certain calcium, lowest 512.5 HU", "Arteries found: 5, right dominance",
         "LAD LM 2, 3", "Coronary tree and aorta (SEG)", "Coronary tree views (SC)", "Window 350/1200 HU",

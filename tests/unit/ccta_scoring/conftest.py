@@ -1,4 +1,5 @@
-"""A straight contrast-filled vessel with calcium of known mass, blurred and noisy, and its centreline."""
+"""A straight contrast-filled vessel with calcium of known mass, blurred and noisy, its centreline, and a network that
+knows its calcium."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -8,7 +9,7 @@ import pytest
 from scipy import ndimage
 
 from coronary.calcium import Vessel
-from coronary.ccta_scoring import CenterlinePoints, ContrastCalibration
+from coronary.ccta_scoring import CalciumEstimate, CenterlinePoints, ContrastCalibration, score_contrast_scan
 from coronary.ct_volume import CtVolume
 
 #: HU of 1 mg/mL of iodine and of 1 mg/cm³ of hydroxyapatite by tube voltage (phantom design, table 1.1).
@@ -40,6 +41,24 @@ class Tube:
     centerlines: CenterlinePoints
     calibration: ContrastCalibration
     lumen_hu: float
+    excess_hu: np.ndarray
+
+    @property
+    def estimate(self):
+        """The truth as the network would say it: calcium is what adds 130 HU."""
+        index = np.argwhere(self.excess_hu >= 20)
+        excess = self.excess_hu[tuple(index.T)]
+        return CalciumEstimate(index, np.clip(0.5 * excess / 130.0, 0.0, 1.0), excess)
+
+    def scored(self, **changes):
+        """Score of the vessel with some of the inputs replaced."""
+        inputs = {
+            "volume": self.volume,
+            "centerlines": self.centerlines,
+            "calibration": self.calibration,
+            "estimate": self.estimate,
+        }
+        return score_contrast_scan(**{**inputs, **changes})
 
 
 @cache
@@ -75,14 +94,20 @@ def make_tube(
     hu = np.where(distance < free_mm, lumen_hu, hu)
     if chamber_hu is not None:
         hu = np.where(x > radius_mm + 1.3, chamber_hu, hu)
+    added = np.zeros_like(hu)
     for plaque in plaques:
         inside = sum(
             ((axis - middle) / semi) ** 2
             for axis, middle, semi in zip((z, y, x), plaque.center_zyx_mm, plaque.axes_mm, strict=True)
         )
         hu = np.where(inside < 1.0, MATRIX_HU + plaque.density_mg_cm3 * CALCIUM_HU[kvp], hu)
-    hu = ndimage.gaussian_filter(hu, 0.42 / fine)
-    hu = hu.reshape(*(v for n in counts for v in (n // SUPERSAMPLING, SUPERSAMPLING))).mean(axis=(1, 3, 5))
+        added = np.where(inside < 1.0, plaque.density_mg_cm3 * CALCIUM_HU[kvp], added)
+    hu, added = (
+        ndimage.gaussian_filter(each, 0.42 / fine)
+        .reshape(*(v for n in counts for v in (n // SUPERSAMPLING, SUPERSAMPLING)))
+        .mean(axis=(1, 3, 5))
+        for each in (hu, added)
+    )
     grain = ndimage.gaussian_filter(np.random.default_rng(7).normal(size=hu.shape), (0.0, 0.7, 0.7))
     hu += noise_hu * grain / grain.std()
     affine = np.diag([*spacing_zyx_mm[::-1], 1.0])
@@ -96,6 +121,7 @@ def make_tube(
         ),
         calibration=ContrastCalibration(lumen_hu, lumen_hu, 1.03 * lumen_hu, noise_hu, kvp),
         lumen_hu=lumen_hu,
+        excess_hu=added,
     )
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from coronary.calcium import Vessel
-from coronary.ccta_scoring import WALL_EXCESS_RULE, score_contrast_scan
 from coronary.ccta_scoring.contrast_lesions import calcium_score
 
 
@@ -16,8 +15,8 @@ def scored(tube, plaque):
             plaque((6.0, 0.0, -1.9), (2.0, 1.0, 0.8), 800.0),
         )
     )
-    scoring = score_contrast_scan(made.volume, made.centerlines, made.calibration)
-    score, labels = calcium_score(scoring, made.volume, made.calibration, WALL_EXCESS_RULE)
+    scoring = made.scored()
+    score, labels = calcium_score(scoring, made.volume)
     return scoring, score, labels
 
 
@@ -47,12 +46,13 @@ def test_lesion_map_is_exactly_the_scored_voxels(scored):
         assert lesion.vessel is Vessel.LAD
 
 
-def test_there_is_no_mass_and_no_score_of_the_calcium_scan_convention(scored):
-    _, score, _ = scored
+def test_there_is_no_mass_and_the_score_of_the_paper_stands_beside(scored):
+    scoring, score, _ = scored
     assert score.mass_mg is None
-    assert score.agatston_paper is None
+    assert score.agatston_paper == scoring.paper_score.agatston != score.agatston
     assert all(lesion.mass_mg is None and lesion.agatston_paper is None for lesion in score.lesions)
-    assert "contrast" in score.convention
+    assert "contrast CT" in score.convention
+    assert "1.25" in score.paper_convention
 
 
 def test_touching_calcium_of_two_vessels_is_two_lesions(tube, plaque):
@@ -60,15 +60,15 @@ def test_touching_calcium_of_two_vessels_is_two_lesions(tube, plaque):
     points = made.centerlines
     halves = np.where(points.points_lps_mm[:, 2] < 0, int(Vessel.LM), int(Vessel.LAD)).astype(np.uint8)
     split = type(points)(points.points_lps_mm, points.radius_mm, halves)
-    scoring = score_contrast_scan(made.volume, split, made.calibration)
-    score, _ = calcium_score(scoring, made.volume, made.calibration, WALL_EXCESS_RULE)
+    scoring = made.scored(centerlines=split)
+    score, _ = calcium_score(scoring, made.volume)
     assert [lesion.vessel for lesion in score.lesions] == [Vessel.LM, Vessel.LAD]
     assert pytest.approx(score.lesions[0].agatston) == score.agatston.LM
 
 
 def test_without_calcium_there_is_no_lesion(tube):
     made = tube()
-    scoring = score_contrast_scan(made.volume, made.centerlines, made.calibration)
-    score, labels = calcium_score(scoring, made.volume, made.calibration, WALL_EXCESS_RULE)
+    scoring = made.scored()
+    score, labels = calcium_score(scoring, made.volume)
     assert (score.agatston.total, score.volume_mm3.total, score.lesions, score.risk_category) == (0.0, 0.0, (), "0")
     assert not labels.any()

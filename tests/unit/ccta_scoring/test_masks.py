@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from coronary.ccta_scoring.masks import aorta_mask, artery_mask, tree_slice_step
-from coronary.ccta_scoring.preprocess import COARSE_MM, COARSE_PIXELS, CROP_PIXELS, PIXEL_MM
+from coronary.ccta_scoring.masks import aorta_mask, artery_mask, estimate_calcium, tree_slice_step
+from coronary.ccta_scoring.preprocess import COARSE_MM, COARSE_PIXELS, CROP_PIXELS, EXCESS_RANGE, PIXEL_MM
 from coronary.ct_volume import CtVolume
 from coronary.imaging.resampling import CropGrid
 
@@ -25,11 +25,16 @@ def disc(size, pixel_mm, at_mm, radius_mm):
     return np.round(255 * np.clip(0.5 + (radius_mm - distance) / pixel_mm, 0.0, 1.0)).astype(np.uint8)
 
 
+def answers(slices):
+    """Room for the answers of the tree network."""
+    return np.zeros((slices, 3, CROP_PIXELS, CROP_PIXELS), np.uint8)
+
+
 @pytest.mark.parametrize("pixel_mm", [0.35, 0.5, 0.7])
 def test_an_artery_has_its_place_and_size_at_any_pixel(pixel_mm):
     scan = volume(pixel_mm, spacing_mm=1.0)
-    planes = np.zeros((9, CROP_PIXELS, CROP_PIXELS), np.uint8)
-    planes[4] = disc(CROP_PIXELS, PIXEL_MM, (12.0, -7.0), 2.0)
+    planes = answers(9)
+    planes[4, 0] = disc(CROP_PIXELS, PIXEL_MM, (12.0, -7.0), 2.0)
     mask = artery_mask(planes, CropGrid.around(scan, CENTRE, PIXEL_MM, CROP_PIXELS), scan)
     assert mask.any(axis=(1, 2)).tolist() == [z == 4 for z in range(9)]
     middle = scan.to_lps_mm(np.argwhere(mask).astype(float)).mean(axis=0)
@@ -40,11 +45,31 @@ def test_an_artery_has_its_place_and_size_at_any_pixel(pixel_mm):
 def test_slices_that_were_not_run_lie_between_their_neighbours():
     scan = volume(0.5, spacing_mm=0.5)
     assert tree_slice_step(0.5) == 2
-    planes = np.zeros((5, CROP_PIXELS, CROP_PIXELS), np.uint8)
-    planes[1], planes[2] = (disc(CROP_PIXELS, PIXEL_MM, (x, 0.0), 3.0) for x in (0.0, 2.0))
+    planes = answers(5)
+    planes[1, 0], planes[2, 0] = (disc(CROP_PIXELS, PIXEL_MM, (x, 0.0), 3.0) for x in (0.0, 2.0))
     mask = artery_mask(planes, CropGrid.around(scan, CENTRE, PIXEL_MM, CROP_PIXELS), scan)
     middles = [scan.to_lps_mm(np.argwhere(mask[z : z + 1]).astype(float))[:, 0].mean() - CENTRE[0] for z in (2, 3, 4)]
     assert middles == pytest.approx([0.0, 1.0, 2.0], abs=0.1)
+
+
+@pytest.mark.parametrize("pixel_mm", [0.35, 0.5])
+def test_estimated_calcium_has_its_place_and_its_attenuation(pixel_mm):
+    scan = volume(pixel_mm, spacing_mm=0.5)
+    planes = answers(5)
+    planes[2, 1] = disc(CROP_PIXELS, PIXEL_MM, (5.0, -3.0), 2.0)
+    planes[2, 2] = round(255 * 1.5 / EXCESS_RANGE)
+    planes[1, 2] = planes[3, 2] = round(255 * 0.5 / EXCESS_RANGE)
+    found = estimate_calcium(planes, CropGrid.around(scan, CENTRE, PIXEL_MM, CROP_PIXELS), scan, 400.0)
+    place = scan.to_lps_mm(found.index_zyx.astype(float))
+    assert place[:, :2].mean(axis=0) == pytest.approx([CENTRE[0] + 5.0, CENTRE[1] - 3.0], abs=0.1)
+    # Slice 4 was run; 3 and 5 lie half way to slices without calcium.
+    assert sorted(set(found.index_zyx[:, 0].tolist())) == [3, 4, 5]
+    run, between = found.index_zyx[:, 0] == 4, found.index_zyx[:, 0] == 5
+    assert found.probability[run].max() == 1.0
+    assert found.probability[between].max() == pytest.approx(0.5, abs=0.01)
+    assert found.excess_hu[run] == pytest.approx(600.0, rel=0.02)
+    assert found.excess_hu[between] == pytest.approx(400.0, rel=0.02)
+    assert np.all(np.diff(np.ravel_multi_index(found.index_zyx.T, scan.voxels_hu.shape)) > 0)
 
 
 @pytest.mark.parametrize(("spacing_mm", "step"), [(0.25, 4), (0.4, 2), (0.5, 2), (0.6, 1), (1.0, 1), (1.5, 1)])
@@ -67,7 +92,9 @@ def test_the_aorta_is_the_largest_piece_and_is_interpolated_between_coarse_slice
 
 def test_nothing_found_is_an_empty_mask():
     scan = volume(0.5)
-    fine = np.full((9, CROP_PIXELS, CROP_PIXELS), 80, np.uint8)
+    fine = np.full((9, 3, CROP_PIXELS, CROP_PIXELS), 20, np.uint8)
     coarse = np.full((5, COARSE_PIXELS, COARSE_PIXELS), 100, np.uint8)
-    assert not artery_mask(fine, CropGrid.around(scan, CENTRE, PIXEL_MM, CROP_PIXELS), scan).any()
+    fine_grid = CropGrid.around(scan, CENTRE, PIXEL_MM, CROP_PIXELS)
+    assert not artery_mask(fine, fine_grid, scan).any()
+    assert len(estimate_calcium(fine, fine_grid, scan, 400.0).index_zyx) == 0
     assert not aorta_mask(coarse, CropGrid.around(scan, CENTRE, COARSE_MM, COARSE_PIXELS), scan).any()

@@ -12,15 +12,16 @@ from coronary.ccta_scoring import (
     ContrastCalcium,
     ContrastScore,
     ContrastScoring,
+    NetworkCalcium,
     check_calibration,
     check_coverage,
     check_motion,
     check_score,
     check_tree,
     lumen_courses,
-    score_contrast_scan,
 )
 from coronary.ccta_scoring.lumen import LumenReference, measure_lumen
+from coronary.ccta_scoring.virtual_calcium_scan import CalciumScanValues
 from coronary.contract import QualityNote, Refusal
 from coronary.coronary_tree import Centerline, CoronaryTree, DroppedPiece
 from coronary.ct_volume import CtVolume
@@ -227,33 +228,52 @@ def test_vessel_that_moved_by_three_millimetres_is_found_in_its_picture(tube):
     assert [each.code for each in check_motion(vessel.lumen_hu, vessel.centerlines, moved)] == ["MOTION"]
 
 
-def scoring(total, lower, higher, suspected_mm3=0.0):
-    def score(value):
-        values = VesselValues(value, 0, value, 0, 0)
-        return ContrastScore(values, values, values)
+def scoring(total, lower, higher, *, found_mm3=0.0, doubtful_mm3=0.0, elsewhere_mm3=0.0, by_paper=0.0):
+    def values(value):
+        return VesselValues(value, 0, value, 0, 0)
 
     nothing = np.zeros(0)
-    calcium = ContrastCalcium(
-        np.zeros((0, 3), np.int64), nothing, np.zeros(0, np.uint8), nothing > 0, nothing, suspected_mm3, 0.0, (1, 1, 1)
+    voxels = np.zeros(int(found_mm3 > 0))
+    calcium = ContrastCalcium(np.zeros((len(voxels), 3), np.int64), voxels, voxels.astype(np.uint8), voxels, (1, 1, 1))
+    return ContrastScoring(
+        score=ContrastScore(values(total), values(total), values(found_mm3)),
+        network=NetworkCalcium(calcium, doubtful_mm3, elsewhere_mm3),
+        lumen=LumenReference(nothing, nothing > 0, nothing),
+        threshold_hu=nothing,
+        paper_score=ContrastScore(values(by_paper), values(0), values(0)),
+        at_lower_thresholds=CalciumScanValues(values(lower), values(lower)),
+        at_higher_thresholds=CalciumScanValues(values(higher), values(higher)),
     )
-    lumen = LumenReference(nothing, nothing > 0, nothing)
-    return ContrastScoring(score(total), calcium, lumen, score(lower), score(higher), "")
 
 
 @pytest.mark.parametrize(
     ("made", "expected"),
     [
         # No zero stands without a flag.
-        (scoring(0, 0, 0), [("noted", "ZERO_UNCERTAIN")]),
-        (scoring(0, 3, 0), [("noted", "ZERO_UNCERTAIN")]),
-        (scoring(0, 0, 0, suspected_mm3=4.0), [("noted", "ZERO_UNCERTAIN")]),
+        (scoring(0, 0, 0), ["ZERO_UNCERTAIN"]),
+        (scoring(0, 3, 0), ["ZERO_UNCERTAIN"]),
+        (scoring(0, 0, 0, elsewhere_mm3=4.0), ["ZERO_UNCERTAIN", "CALCIUM_OFF_TREE"]),
         (scoring(200, 220, 180), []),
-        (scoring(95, 104, 88), [("noted", "CATEGORY_UNCERTAIN")]),
-        (scoring(4, 8, 0), [("noted", "CATEGORY_UNCERTAIN")]),
+        (scoring(200, 220, 180, elsewhere_mm3=4.0), ["CALCIUM_OFF_TREE"]),
+        (scoring(95, 104, 88), ["CATEGORY_UNCERTAIN"]),
+        (scoring(4, 8, 0), ["CATEGORY_UNCERTAIN"]),
     ],
 )
-def test_zero_and_category_are_firm_when_thresholds_may_move(made, expected):
-    assert outcome(check_score(made)) == expected
+def test_zero_and_category_are_firm_when_the_threshold_may_move(made, expected):
+    assert outcome(check_score(made)) == [("noted", code) for code in expected]
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (scoring(0, 0, 0, found_mm3=1.2), "1.2 mm3 of calcium were found"),
+        (scoring(0, 0, 0, doubtful_mm3=2.5), "2.5 mm3 might be calcium"),
+        (scoring(0, 0, 0, by_paper=7.0), "adaptive threshold is passed"),
+        (scoring(0, 0, 0), "hides small calcium"),
+    ],
+)
+def test_an_uncertain_zero_says_why(made, why):
+    assert why in check_score(made)[0].text
 
 
 def test_courses_give_each_artery_its_own_measurements(tube):
@@ -272,12 +292,12 @@ def test_courses_give_each_artery_its_own_measurements(tube):
         )
         for number, line in enumerate(lines)
     ]
-    made = score_contrast_scan(vessel.volume, CenterlinePoints.of_tree(tree(*lines)), vessel.calibration)
+    made = vessel.scored(centerlines=CenterlinePoints.of_tree(tree(*lines)))
     main, lad = lumen_courses(tree(*lines), made)
     assert (main.name, lad.name) == ("LM", "LAD")
     assert (main.arc_length_mm[0], main.arc_length_mm[-1]) == (0, pytest.approx(5.0))
     np.testing.assert_array_equal(np.concatenate([main.measured_hu, lad.measured_hu]), made.lumen.measured_hu)
-    np.testing.assert_array_equal(np.concatenate([main.threshold_hu, lad.threshold_hu]), made.calcium.threshold_hu)
+    np.testing.assert_array_equal(np.concatenate([main.threshold_hu, lad.threshold_hu]), made.threshold_hu)
     # The last point of the left main is the first of the LAD.
     assert main.measured_hu[-1] == lad.measured_hu[0]
     # The end of the tube is blurred.
@@ -289,4 +309,4 @@ def test_courses_give_each_artery_its_own_measurements(tube):
 def test_tree_without_centrelines_has_no_points_and_no_courses(tube):
     points = CenterlinePoints.of_tree(tree())
     assert len(points) == 0
-    assert lumen_courses(tree(), score_contrast_scan(tube().volume, points, tube().calibration)) == ()
+    assert lumen_courses(tree(), tube().scored(centerlines=points)) == ()

@@ -6,6 +6,9 @@ from scipy import ndimage
 
 from coronary.contract import Refusal
 from coronary.coronary_tree import MAIN_TRUNKS, CoronaryTree, trace_coronary_tree
+from coronary.coronary_tree.growing import grow_tree
+from coronary.coronary_tree.ostia import systems_of
+from coronary.coronary_tree.skeleton import CurveGraph
 
 
 def traced(drawn):
@@ -50,14 +53,26 @@ def test_gap_at_the_division_of_the_left_main_is_bridged_to_both_arteries(heart)
     assert length_mm(tree, "LCX") == pytest.approx(70, abs=5)
 
 
-def test_wide_gap_is_bridged_only_where_the_scan_shows_lumen(heart):
+def test_wide_gap_before_a_short_piece_is_bridged_only_where_the_scan_shows_lumen(heart):
     seen, unseen = heart(), heart()
-    seen.interrupt("RCA", 60.0, 10.0)
-    unseen.interrupt("RCA", 60.0, 10.0, hu=-80)
-    assert length_mm(traced(seen), "RCA") == pytest.approx(119, abs=4)
+    seen.interrupt("LAD", 70.0, 10.0)
+    unseen.interrupt("LAD", 70.0, 10.0, hu=-80)
+    assert length_mm(traced(seen), "LAD") == pytest.approx(98, abs=4)
     broken = traced(unseen)
-    assert length_mm(broken, "RCA") < 62
+    assert length_mm(broken, "LAD") < 72
     assert "NOT_CONNECTED" in dropped(broken)
+
+
+@pytest.mark.parametrize(("gap_mm", "is_bridged"), [(10.0, True), (22.0, False)])
+def test_gap_without_lumen_before_a_long_artery_that_is_met_head_on_is_bridged(heart, gap_mm, is_bridged):
+    drawn = heart()
+    drawn.interrupt("RCA", 30.0, gap_mm, hu=-80)
+    tree = traced(drawn)
+    if is_bridged:
+        assert length_mm(tree, "RCA") == pytest.approx(119, abs=5)
+    else:
+        assert length_mm(tree, "RCA") < 32
+        assert "NOT_CONNECTED" in dropped(tree)
 
 
 def test_vein_beside_an_artery_is_no_artery(heart, vein_hu):
@@ -131,6 +146,27 @@ def test_aorta_a_millimetre_off_still_has_both_ostia(heart, change):
     tree = traced(drawn)
     assert sorted(ostium.system for ostium in tree.ostia) == ["left", "right"]
     assert tree.is_complete
+
+
+@pytest.mark.parametrize(
+    ("middle_x_mm", "apart_mm", "expected"),
+    [
+        (0.0, 50.0, ["right", "left"]),
+        # The middle of the aorta lies to the right of both systems, or to the left of both.
+        (-40.0, 50.0, ["right", "left"]),
+        (40.0, 50.0, ["right", "left"]),
+        # LAD and LCX with an ostium each.
+        (-40.0, 8.0, ["left", "left"]),
+    ],
+)
+def test_two_systems_are_told_apart_where_the_middle_of_the_aorta_is_misjudged(middle_x_mm, apart_mm, expected):
+    along = np.arange(40.0)
+    lines = [np.stack([np.full(40, x), along, np.zeros(40)], axis=1) for x in (-apart_mm / 2, apart_mm / 2)]
+    steps = np.stack([np.arange(39), np.arange(1, 40)], axis=1)
+    graph = CurveGraph(np.concatenate(lines), np.ones(80), np.full(80, 400.0), np.concatenate([steps, steps + 40]))
+    surface = np.array([[middle_x_mm, y, 0.0] for y in (-5.0, 0.0, 5.0)])
+    systems = systems_of(grow_tree(graph, [0, 40]), [0, 40], surface)
+    assert [systems[0], systems[40]] == expected
 
 
 @pytest.mark.parametrize("empty", ["arteries", "aorta"])

@@ -1,11 +1,32 @@
 """Tables of contrast scores: the paper's own counts give its printed figures, and every table names its data."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from coronary.calcium import VesselValues
 from coronary.evaluation.cohort import CaseRecord
 from coronary.evaluation.paired_markdown import root_differences, to_paired_markdown
+
+#: What else a case is measured by.
+MEASURES = dict.fromkeys(
+    (
+        "trunk_found",
+        "trunk_points",
+        "trunk_right_vessel",
+        "trunk_right_segment",
+        "tree_dice",
+        "aorta_dice",
+        "true_found",
+        "traced_right",
+        "true_points",
+        "traced_points",
+        "calibration_factor_hu",
+        "true_calibration_factor_hu",
+    ),
+    1.0,
+)
 
 #: Lee 2023, table 4, internal validation: classes by contrast CT in rows, by calcium-scoring CT in columns.
 TABLE_4 = [[46, 5, 0, 0, 0], [0, 15, 6, 0, 0], [0, 1, 60, 3, 0], [0, 0, 0, 39, 0], [0, 0, 0, 1, 22]]
@@ -61,6 +82,17 @@ def test_refused_cases_are_counted_and_in_no_table(of_the_paper):
     assert "(MOTION 1, NOISY 1)" in text
     assert "(182/198)" in text
     assert len(root_differences([*of_the_paper, *refused])) == 198
+
+
+def test_the_score_by_the_thresholds_of_the_paper_stands_beside(of_the_paper):
+    text = to_paired_markdown(of_the_paper, data_name="d")
+    assert "of the paper" not in text
+    halved = [replace(each, measures={**MEASURES, "paper_agatston": each.true.total / 2}) for each in of_the_paper]
+    text = to_paired_markdown(halved, data_name="d")
+    (row,) = [line for line in text.splitlines() if line.startswith("| Agatston score, thresholds of the paper")]
+    assert row.split(" | ")[4] == "1.000"
+    # Halves of 5 and 50 stay in their class; 200 and 800 become 100 and 400, one class lower.
+    assert "With the thresholds of the paper: accuracy 67.2 % (133/198)" in text
 
 
 def test_voltages_are_reported_apart():

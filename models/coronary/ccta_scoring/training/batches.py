@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import IterableDataset
 
-from coronary.ccta_scoring.preprocess import network_input
+from coronary.ccta_scoring.preprocess import BYTE, network_input
 from coronary.training_kit.warp import random_warp
 
 #: Nodes of a bend along each side of a crop.
@@ -25,7 +25,7 @@ class Batches(IterableDataset[tuple[Tensor, Tensor]]):
     Parameters
     ----------
     pieces, targets
-        Shapes (n, channels, size, size) in bytes and (n, size, size).
+        Shapes (n, channels, size, size) and (n, answers, size, size), bytes.
     recipe
         The network's table of ``config.toml``.
     pixel_mm
@@ -35,7 +35,7 @@ class Batches(IterableDataset[tuple[Tensor, Tensor]]):
     def __init__(
         self,
         pieces: NDArray[np.uint8],
-        targets: NDArray[np.bool_],
+        targets: NDArray[np.uint8],
         recipe: Mapping[str, Any],
         pixel_mm: float,
         rng: np.random.Generator,
@@ -63,14 +63,14 @@ class Batches(IterableDataset[tuple[Tensor, Tensor]]):
         )
         piece = torch.from_numpy(network_input(self.pieces[number]))[None]
         image = functional.grid_sample(piece, grid, padding_mode="border", align_corners=False)[0]
-        target = torch.from_numpy(self.targets[number].astype(np.float32))[None, None]
-        target = functional.grid_sample(target, grid, padding_mode="border", align_corners=False)[0, 0]
+        target = torch.from_numpy(self.targets[number].astype(np.float32) / BYTE)[None]
+        target = functional.grid_sample(target, grid, padding_mode="border", align_corners=False)[0]
         gain, shift = (self.rng.uniform(-a[key], a[key]) for key in ("gain", "shift"))
         image = image * (1.0 + gain) + 2.0 * shift
-        return image + 2.0 * a["noise"] * self.rng.uniform() * torch.randn(image.shape), (target >= 0.5).float()
+        return image + 2.0 * a["noise"] * self.rng.uniform() * torch.randn(image.shape), target
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs (batch, channels, crop, crop) and targets (batch, crop, crop), for ever."""
+        """Inputs (batch, channels, crop, crop) and targets (batch, answers, crop, crop), 0 to 1, for ever."""
         while True:
             cuts = [self._cut() for _ in range(self.recipe["batch"])]
             yield torch.stack([image for image, _ in cuts]), torch.stack([target for _, target in cuts])

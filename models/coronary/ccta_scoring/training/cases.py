@@ -16,8 +16,10 @@ from scipy import ndimage
 
 from coronary.ccta_scoring.aorta import calibration_features, measure_aorta
 from coronary.ccta_scoring.preprocess import (
+    BYTE,
     COARSE_MM,
     CROP_PIXELS,
+    EXCESS_RANGE,
     PreparedScan,
     aorta_channels,
     prepare,
@@ -27,14 +29,25 @@ from coronary.contract import Refusal
 from coronary.ct_volume import CtVolume
 from coronary.imaging.resampling import resample_nearest
 from coronary.training_kit.case_files import run_command
-from coronary.virtual_patient import artery_mask, coronary_attenuation_hu, draw_acquisition, draw_patient, render
+from coronary.virtual_patient import (
+    VirtualScan,
+    artery_mask,
+    calcium_mask,
+    coronary_attenuation_hu,
+    draw_acquisition,
+    draw_patient,
+    render,
+)
+
+#: Mapped attenuation of what is brighter than all blood: calcium, metal, dense contrast.
+BRIGHT_VALUE = 0.88
 
 
 def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     """Render the virtual patient of `seed` and cut its pieces; `patients` is that table of ``config.toml``.
 
-    Keys: ``patches`` (n, channels, size, size), ``patch_targets`` (n, size, size), ``slices`` and ``slice_targets``
-    alike, ``features``, ``calibration_hu``.
+    Keys: ``patches`` (n, channels, size, size) and ``patch_targets`` (n, 3, size, size: artery, calcium, excess),
+    ``slices`` and ``slice_targets`` (n, 1, size, size: aorta), all bytes; ``features``, ``calibration_hu``.
     """
     rng = np.random.default_rng([seed, 2])
     calcium = "none" if seed % 4 == 0 else "present"
@@ -55,8 +68,7 @@ def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]
     aorta = measure_aorta(volume, scan.aorta_mask)
     if isinstance(aorta, Refusal):
         raise ValueError(f"virtual patient {seed}: {aorta.text}")
-    target = resample_nearest(artery_mask(scan), prepared.grid)
-    patches, patch_targets = _patches(prepared, target, patients, rng)
+    patches, patch_targets = _patches(prepared, _tree_targets(scan, prepared), patients, rng)
     slices, slice_targets = _aorta_slices(prepared, resample_nearest(scan.aorta_mask, prepared.coarse_grid))
     return {
         "patches": patches,
@@ -68,29 +80,42 @@ def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]
     }
 
 
+def _tree_targets(scan: VirtualScan, prepared: PreparedScan) -> NDArray[np.uint8]:
+    """What the tree network must say, (3, slices, rows, columns): artery, calcium, excess as :data:`EXCESS_RANGE`."""
+    excess = scan.ha_mg_cm3 * (scan.acquisition.ha_hu_per_mg_cm3() / prepared.mixture.blood_hu / EXCESS_RANGE)
+    planes = (artery_mask(scan) * BYTE, calcium_mask(scan) * BYTE, np.clip(np.round(BYTE * excess), 0, BYTE))
+    return np.stack([resample_nearest(plane.astype(np.uint8), prepared.grid) for plane in planes])
+
+
 def _patches(
-    prepared: PreparedScan, target: NDArray[np.bool_], patients: Mapping[str, Any], rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Patches at drawn places: most at arteries (thin ones as often as wide ones), others at tubes that are none."""
+    prepared: PreparedScan, targets: NDArray[np.uint8], patients: Mapping[str, Any], rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Patches at drawn places of the kinds of ``place_shares``; a kind that the scan lacks goes to the arteries."""
+    artery, calcium = targets[0] > 0, targets[1] > 0
     size, count = patients["patch_pixels"], patients["patches"]
-    depth = ndimage.distance_transform_edt(target)
-    middle = np.argwhere((depth > 0) & (depth == ndimage.maximum_filter(depth, (1, 3, 3))))
-    tubes = np.argwhere(_dilated_coarse_tubes(prepared, target))
-    anywhere = np.argwhere(prepared.mapped[::4, ::8, ::8] > 90) * (4, 8, 8)
+    depth = ndimage.distance_transform_edt(artery)
+    places = {
+        # The middle of an artery in its slice: thin ones as often as wide ones.
+        "artery": np.argwhere((depth > 0) & (depth == ndimage.maximum_filter(depth, (1, 3, 3)))),
+        "calcium": np.argwhere(calcium),
+        "bright": np.argwhere((prepared.mapped > BYTE * BRIGHT_VALUE) & ~calcium),
+        "tube": np.argwhere(_dilated_coarse_tubes(prepared, artery)),
+        "anywhere": np.argwhere(prepared.mapped[::4, ::8, ::8] > 90) * (4, 8, 8),
+    }
     shares = patients["place_shares"]
-    kinds = rng.choice(3, size=count, p=[shares["artery"], shares["tube"], shares["anywhere"]])
+    kinds = rng.choice(list(shares), size=count, p=list(shares.values()))
     patches = np.empty((count, tree_channels(prepared, 0).shape[0], size, size), np.uint8)
-    targets = np.empty((count, size, size), np.bool_)
+    patch_targets = np.empty((count, len(targets), size, size), np.uint8)
     for k, kind in enumerate(kinds):
-        places = (middle, tubes, anywhere)[kind]
-        z, y, x = places[rng.integers(len(places))]
+        chosen = places[kind] if len(places[kind]) else places["artery"]
+        z, y, x = chosen[rng.integers(len(chosen))]
         y0, x0 = (
             int(np.clip(at - size // 2 + rng.integers(-size // 4, size // 4 + 1), 0, CROP_PIXELS - size))
             for at in (y, x)
         )
         patches[k] = tree_channels(prepared, int(z))[:, y0 : y0 + size, x0 : x0 + size]
-        targets[k] = target[z, y0 : y0 + size, x0 : x0 + size]
-    return patches, targets
+        patch_targets[k] = targets[:, z, y0 : y0 + size, x0 : x0 + size]
+    return patches, patch_targets
 
 
 def _dilated_coarse_tubes(prepared: PreparedScan, target: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -105,11 +130,12 @@ def _dilated_coarse_tubes(prepared: PreparedScan, target: NDArray[np.bool_]) -> 
     return tubes
 
 
-def _aorta_slices(prepared: PreparedScan, aorta: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def _aorta_slices(prepared: PreparedScan, aorta: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Every second coarse slice with its target."""
     chosen = range(0, len(prepared.coarse), 2)
     source = [min(round(z * COARSE_MM / prepared.slice_spacing_mm), len(aorta) - 1) for z in chosen]
-    return np.stack([aorta_channels(prepared, z) for z in chosen]), aorta[source]
+    targets = aorta[source][:, None].astype(np.uint8) * np.uint8(BYTE)
+    return np.stack([aorta_channels(prepared, z) for z in chosen]), targets
 
 
 def main() -> None:

@@ -13,29 +13,37 @@ from coronary.ccta_scoring.training.network import Probability
 from coronary.ccta_scoring.training.train import NetworkName, build_network
 from coronary.training_kit.checkpoints import load_checkpoint
 from coronary.training_kit.onnx_files import write_network
-from coronary.training_kit.weights import write_weights
+from coronary.training_kit.weights import read_weights, write_weights
 
 #: Shape of one item of each network's input.
 SHAPES = {"tree": (TREE_CHANNELS, CROP_PIXELS, CROP_PIXELS), "aorta": (AORTA_CHANNELS, COARSE_PIXELS, COARSE_PIXELS)}
 
+#: Name of each network's output.
+OUTPUTS = {"tree": "answers", "aorta": "probability"}
 
-def export(name: NetworkName, checkpoint: Path, folder: Path) -> str:
-    """Write the averaged weights of `checkpoint` to ``<name>.onnx`` in `folder`; returns the SHA-256 of the file."""
-    state = load_checkpoint(checkpoint)
-    if state is None:
-        raise FileNotFoundError(f"no checkpoint at {checkpoint}")
+
+def export(name: NetworkName, checkpoint: Path | None, folder: Path) -> str:
+    """Write a network to ``<name>.onnx`` in `folder`; returns the SHA-256 of the file.
+
+    The averaged weights of `checkpoint` are kept beside this module; without one, those kept there are written again.
+    """
+    kept = Path(__file__).with_name(f"{name}_weights.npz")
+    if checkpoint is not None:
+        state = load_checkpoint(checkpoint)
+        if state is None:
+            raise FileNotFoundError(f"no checkpoint at {checkpoint}")
+        write_weights(kept, state["average"])
     network = build_network(name)
-    network.load_state_dict(state["average"])
-    write_weights(Path(__file__).with_name(f"{name}_weights.npz"), state["average"])
+    network.load_state_dict(read_weights(kept))
     example = torch.zeros(2, *SHAPES[name])
-    return write_network(Probability(network), example, "image", "probability", folder / f"{name}.onnx")
+    return write_network(Probability(network), example, "image", OUTPUTS[name], folder / f"{name}.onnx")
 
 
 def main() -> None:
     """Export: ``python -m coronary.ccta_scoring.training.export tree --checkpoint run/checkpoint.pt``."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("network", choices=get_args(NetworkName))
-    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--checkpoint", type=Path, help="of the training; else the weights kept beside this module")
     arguments = parser.parse_args()
     digest = export(arguments.network, arguments.checkpoint, Path(__file__).parents[1])
     print(f"{arguments.network}.onnx  sha256 {digest}")

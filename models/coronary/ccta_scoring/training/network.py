@@ -40,10 +40,10 @@ class _Residual(nn.Module):
 class VNet(nn.Module):
     """V-Net (Milletari 2016) with 2-D convolutions on neighbouring slices, "2.5 D" (paper 1, section 2.4).
 
-    Input (batch, channels, rows, columns), rows and columns multiples of 16; output one logit per pixel.
+    Input (batch, channels, rows, columns), rows and columns multiples of 16; output one logit per answer and pixel.
     """
 
-    def __init__(self, channels_in: int, width: int = VNET_WIDTH) -> None:
+    def __init__(self, channels_in: int, answers: int, width: int = VNET_WIDTH) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(len(VNET_CONVOLUTIONS))]
         self.down_blocks = nn.ModuleList([_Residual(channels_in, widths[0], VNET_CONVOLUTIONS[0])])
@@ -56,10 +56,10 @@ class VNet(nn.Module):
             self.down_blocks.append(_Residual(here, here, VNET_CONVOLUTIONS[level]))
             self.ups.append(_resize(nn.ConvTranspose2d(here, above, 2, stride=2, bias=False), above))
             self.up_blocks.append(_Residual(2 * above, above, VNET_CONVOLUTIONS[level - 1]))
-        self.head = nn.Conv2d(widths[0], 1, 1)
+        self.head = nn.Conv2d(widths[0], answers, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits, shape (batch, 1, rows, columns)."""
+        """Logits, shape (batch, answers, rows, columns)."""
         kept = [self.down_blocks[0](x)]
         for down, block in zip(self.downs, list(self.down_blocks)[1:], strict=True):
             kept.append(block(down(kept[-1])))
@@ -138,7 +138,7 @@ class DeepLabV3Plus(nn.Module):
 
 
 class Probability(nn.Module):
-    """What is exported: the probability of each pixel, shape (slices, rows, columns)."""
+    """What is exported: sigmoid of each answer, shape (slices, answers, rows, columns)."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -146,4 +146,4 @@ class Probability(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Sigmoid of the network's logits."""
-        return torch.sigmoid(self.network(x))[:, 0]
+        return torch.sigmoid(self.network(x))
