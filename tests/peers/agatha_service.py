@@ -21,6 +21,9 @@ from peers.orthanc import Archive
 
 PATIENCE_S = 240.0
 
+#: The service imports its networks and makes its tables before it listens; on a busy machine that takes a while.
+START_S = 120.0
+
 
 class AgathaService:
     """`agatha serve` with an archive as its only destination."""
@@ -42,8 +45,13 @@ class AgathaService:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_for_port(self.dicom_port, self.process)
-        wait_for_port(self.http_port, self.process)
+        try:
+            for port in (self.dicom_port, self.http_port):
+                wait_for_port(port, self.process, START_S)
+        except RuntimeError:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def get(self, path: str) -> Any:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as response:
