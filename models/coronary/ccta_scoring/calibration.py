@@ -1,4 +1,4 @@
-"""What a contrast scan's attenuations mean: representative lumen, brightest blood, noise, and the tube voltage.
+"""What a contrast scan's attenuations mean: representative lumen, blood, noise, and the tube voltage.
 
 Decides how much attenuation hydroxyapatite adds at a tube voltage. The calibration factor itself comes from the aorta
 by a regression that is not here.
@@ -64,11 +64,6 @@ class ContrastCalibration:
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} is {value}, expected a positive number")
         hydroxyapatite_hu(self.kvp)
-
-    @property
-    def brightest_blood_hu(self) -> float:
-        """No arterial lumen and no chamber beside one is expected to be brighter than this, HU."""
-        return max(self.calibration_factor_hu, self.blood_pool_hu, self.aorta_mean_hu)
 
     @property
     def calcium_ratio(self) -> float:
