@@ -38,9 +38,6 @@ class ContrastCalibration:
     ----------
     calibration_factor_hu
         Representative attenuation of the coronary lumen, HU (paper 1, section 2.4).
-    blood_pool_hu
-        Brightest common blood around the heart, HU (``AttenuationMixture.blood_hu``). It needs no segmentation, so it
-        holds where the aorta was missed and the calibration factor with it.
     aorta_mean_hu, aorta_sd_hu
         Blood in the ascending aorta and its noise in single voxels, HU (:func:`.aorta.measure_aorta`).
     kvp
@@ -53,13 +50,12 @@ class ContrastCalibration:
     """
 
     calibration_factor_hu: float
-    blood_pool_hu: float
     aorta_mean_hu: float
     aorta_sd_hu: float
     kvp: float
 
     def __post_init__(self) -> None:
-        for name in ("calibration_factor_hu", "blood_pool_hu", "aorta_mean_hu", "aorta_sd_hu"):
+        for name in ("calibration_factor_hu", "aorta_mean_hu", "aorta_sd_hu"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} is {value}, expected a positive number")

@@ -89,7 +89,6 @@ def predict(
         return complete.refusal
     calibration = ContrastCalibration(
         calibration_factor_hu=calibration_factor_hu(sessions["calibration"], aorta, facts.kvp),
-        blood_pool_hu=prepared.mixture.blood_hu,
         aorta_mean_hu=aorta.mean_hu,
         aorta_sd_hu=aorta.sd_hu,
         kvp=facts.kvp,

@@ -119,7 +119,7 @@ def make_tube(
         centerlines=CenterlinePoints(
             points, np.full(len(points), radius_mm), np.full(len(points), int(vessel), np.uint8)
         ),
-        calibration=ContrastCalibration(lumen_hu, lumen_hu, 1.03 * lumen_hu, noise_hu, kvp),
+        calibration=ContrastCalibration(lumen_hu, 1.03 * lumen_hu, noise_hu, kvp),
         lumen_hu=lumen_hu,
         excess_hu=added,
     )

@@ -166,7 +166,7 @@ def lumens(**share_of_400):
     points = CenterlinePoints(
         np.zeros((120, 3)), np.full(120, 1.5), np.repeat([int(each) for each in Vessel], 30).astype(np.uint8)
     )
-    return points, LumenReference(hu, (hu > 300) & (hu < 480), np.full(120, 400.0))
+    return points, LumenReference(hu, (hu > 300) & (hu < 480))
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_refused_calibration_names_both_attenuations():
 
 def test_lumen_that_is_nowhere_reliable_or_wide_is_noted():
     points, lumen = lumens()
-    unreliable = LumenReference(lumen.measured_hu, np.arange(120) < 40, lumen.local_hu)
+    unreliable = LumenReference(lumen.measured_hu, np.arange(120) < 40)
     assert outcome(check_calibration(400.0, AORTA, points, unreliable)) == [("noted", "LUMEN_UNRELIABLE")]
     thin = CenterlinePoints(points.points_lps_mm, np.full(120, 0.9), points.vessel)
     assert outcome(check_calibration(400.0, AORTA, thin, lumen)) == [("noted", "LUMEN_UNRELIABLE")]
@@ -211,12 +211,7 @@ def test_few_wide_points_say_nothing_about_motion():
     points, lumen = lumens(RCA=0.5)
     few = (points.vessel != Vessel.RCA) | (np.arange(120) % 3 == 0)
     chosen = CenterlinePoints(points.points_lps_mm[few], points.radius_mm[few], points.vessel[few])
-    assert (
-        check_motion(
-            400.0, chosen, LumenReference(*(a[few] for a in (lumen.measured_hu, lumen.is_reliable, lumen.local_hu)))
-        )
-        == []
-    )
+    assert check_motion(400.0, chosen, LumenReference(lumen.measured_hu[few], lumen.is_reliable[few])) == []
 
 
 def test_vessel_that_moved_by_three_millimetres_is_found_in_its_picture(tube):
@@ -238,7 +233,7 @@ def scoring(total, lower, higher, *, found_mm3=0.0, doubtful_mm3=0.0, elsewhere_
     return ContrastScoring(
         score=ContrastScore(values(total), values(total), values(found_mm3)),
         network=NetworkCalcium(calcium, doubtful_mm3, elsewhere_mm3),
-        lumen=LumenReference(nothing, nothing > 0, nothing),
+        lumen=LumenReference(nothing, nothing > 0),
         threshold_hu=nothing,
         paper_score=ContrastScore(values(by_paper), values(0), values(0)),
         at_lower_thresholds=CalciumScanValues(values(lower), values(lower)),

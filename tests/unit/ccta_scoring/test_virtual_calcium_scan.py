@@ -8,7 +8,7 @@ from coronary.ccta_scoring import ContrastCalcium, ContrastCalibration, values_i
 from coronary.ct_volume import CtVolume
 
 SPACING = (0.5, 0.4, 0.4)
-CALIBRATION = ContrastCalibration(400.0, 400.0, 400.0, 20.0, 120)
+CALIBRATION = ContrastCalibration(400.0, 400.0, 20.0, 120)
 
 
 def block(shape_zyx, excess_hu, vessel=Vessel.LAD, spacing=SPACING, tissue_hu=30.0, blood_hu=None):
@@ -68,7 +68,7 @@ def test_mean_over_slice_positions_does_not_depend_on_the_spacing():
 
 
 def test_calcium_is_brought_to_120_kvp_first():
-    at_80 = ContrastCalibration(400.0, 400.0, 400.0, 20.0, 80)
+    at_80 = ContrastCalibration(400.0, 400.0, 20.0, 80)
     assert values(block((8, 6, 6), 400 * at_80.calcium_ratio), at_80) == pytest.approx(values(block((8, 6, 6), 400)))
     assert values(block((8, 6, 6), 400), at_80) < values(block((8, 6, 6), 400))
 
