@@ -104,6 +104,12 @@ IMAGING_MEASUREMENT_REPORT: Final = Code("126000", "DCM", "Imaging Measurement R
 OF_INTEREST: Final = Code("113000", "DCM", "Of Interest")
 PROCESSING_EQUIPMENT: Final = Code("109102", "DCM", "Processing Equipment")
 
+# Derived images (CID 7203, 7202)
+VOLUME_EDITING: Final = Code("113077", "DCM", "Volume editing")
+PIXEL_SUBTRACTION: Final = Code("113062", "DCM", "Pixel by pixel subtraction")
+PSEUDO_NON_CONTRAST: Final = private_code("PSEUDO-NCCT", "Contrast agent removed by a network")
+SOURCE_OF_PROCESSING: Final = Code("121322", "DCM", "Source image for image processing operation")
+
 # Private qualitative evaluations
 CAC_DRS_CATEGORY: Final = private_code("CACDRS", "CAC-DRS category")
 CAC_DRS_GRADES: Final = {f"A{grade}": private_code(f"CACDRS-A{grade}", f"CAC-DRS A{grade}") for grade in range(4)}

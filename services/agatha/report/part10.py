@@ -13,6 +13,7 @@ from typing import Any
 from highdicom import ContributingEquipment
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom import Dataset, dcmwrite
+from pydicom.sr.coding import Code
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from pydicom.valuerep import DA, DT, TM
 
@@ -66,7 +67,7 @@ def series_arguments(kind: ObjectKind, request: ReportRequest, header: Dataset) 
         "software_versions": software_versions(request),
         "device_serial_number": serial_number(request),
         "content_qualification": "RESEARCH",
-        "contributing_equipment": [_processing_equipment(request)],
+        "contributing_equipment": [processing_equipment(request)],
         "specific_character_set": OUTPUT_CHARACTER_SET,
         "transfer_syntax_uid": ExplicitVRLittleEndian,
         "series_date": moment.date(),
@@ -74,6 +75,13 @@ def series_arguments(kind: ObjectKind, request: ReportRequest, header: Dataset) 
         "content_date": moment.date(),
         "content_time": moment.time(),
     }
+
+
+def coded_item(code: Code) -> Dataset:
+    """Item of a code sequence (PS3.3 section 8.8)."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme_designator, code.meaning
+    return item
 
 
 def private_scheme() -> CodingSchemeIdentificationItem:
@@ -96,6 +104,15 @@ def finish(kind: ObjectKind, dataset: Dataset, request: ReportRequest, header: D
         Explicit VR Little Endian, Part 10.
     """
     restore_names(dataset, header)
+    set_times(dataset, request, header)
+    for item in dataset.get("ContributingEquipmentSequence", []):
+        if "ContributionDateTime" in item:
+            item.ContributionDateTime = DT(request.content_time_utc)
+    return to_object(kind, dataset)
+
+
+def set_times(dataset: Dataset, request: ReportRequest, header: Dataset) -> None:
+    """Set the times an object has to that of the request, in the zone of the source."""
     moment = local_content_time(request, header)
     for date, time in _TIME_ATTRIBUTES:
         if date in dataset or time in dataset:
@@ -103,9 +120,10 @@ def finish(kind: ObjectKind, dataset: Dataset, request: ReportRequest, header: D
             setattr(dataset, time, TM(moment.time()))
     if header.get("TimezoneOffsetFromUTC"):
         dataset.TimezoneOffsetFromUTC = header.TimezoneOffsetFromUTC
-    for item in dataset.get("ContributingEquipmentSequence", []):
-        if "ContributionDateTime" in item:
-            item.ContributionDateTime = DT(request.content_time_utc)
+
+
+def to_object(kind: ObjectKind, dataset: Dataset) -> DicomObject:
+    """Write a finished data set as Part 10."""
     dataset.file_meta.ImplementationClassUID = UID(codes.IMPLEMENTATION_CLASS_UID)
     dataset.file_meta.ImplementationVersionName = codes.IMPLEMENTATION_VERSION_NAME
     buffer = BytesIO()
@@ -120,7 +138,8 @@ def finish(kind: ObjectKind, dataset: Dataset, request: ReportRequest, header: D
     )
 
 
-def _processing_equipment(request: ReportRequest) -> ContributingEquipment:
+def processing_equipment(request: ReportRequest) -> ContributingEquipment:
+    """The service as what made the object (PS3.3 section C.12.1.1.5)."""
     return ContributingEquipment(
         manufacturer=codes.MANUFACTURER,
         purpose_of_reference=codes.PROCESSING_EQUIPMENT,

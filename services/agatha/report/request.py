@@ -19,7 +19,12 @@ from coronary.concordance import Concordance, LimitsOfAgreement
 from coronary.contract import AcquisitionFacts, CalciumFindings, Refusal
 from coronary.ct_volume import CtVolume
 
-ObjectKind = Literal["sr", "seg-vessels", "seg-lesions", "seg-anatomy", "summary", "key-images", "tree-views"]
+#: CT series made from the source, one image per slice.
+DerivedKind = Literal["ct-calcium-removed", "ct-non-contrast", "ct-lumen"]
+
+ObjectKind = (
+    Literal["sr", "seg-vessels", "seg-lesions", "seg-anatomy", "summary", "key-images", "tree-views"] | DerivedKind
+)
 
 #: SOP class of the measurement report: Comprehensive 3D SR, or an older one for an archive that refuses it.
 SrSopClass = Literal["comprehensive-3d", "enhanced", "comprehensive"]
@@ -38,6 +43,9 @@ SERIES: dict[ObjectKind, SeriesIdentity] = {
     "seg-vessels": SeriesIdentity(2, "CAC vessels (AI)"),
     "seg-lesions": SeriesIdentity(3, "CAC lesions (AI)"),
     "seg-anatomy": SeriesIdentity(4, "Coronary tree (AI)"),
+    "ct-calcium-removed": SeriesIdentity(11, "AI calcium removed [not for dx]"),
+    "ct-non-contrast": SeriesIdentity(12, "AI pseudo non-contrast [not for dx]"),
+    "ct-lumen": SeriesIdentity(13, "AI lumen, contrast only [not for dx]"),
     "summary": SeriesIdentity(31, "CAC summary (AI)"),
     "key-images": SeriesIdentity(32, "CAC key images (AI)"),
     "tree-views": SeriesIdentity(33, "Coronary tree views (AI)"),

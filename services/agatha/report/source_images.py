@@ -195,9 +195,9 @@ def _plane_of(dataset: Dataset, frame: int | None) -> SourcePlane:
     """Plane of a single-frame instance, or of a frame (from 1) by its functional groups (PS3.3 section C.7.6.16)."""
     position = orientation = measures = dataset
     if frame is not None:
-        position = _functional_group(dataset, frame, "PlanePositionSequence")
-        orientation = _functional_group(dataset, frame, "PlaneOrientationSequence")
-        measures = _functional_group(dataset, frame, "PixelMeasuresSequence")
+        position = functional_group(dataset, frame, "PlanePositionSequence")
+        orientation = functional_group(dataset, frame, "PlaneOrientationSequence")
+        measures = functional_group(dataset, frame, "PixelMeasuresSequence")
     return SourcePlane(
         instance=_instance_of(dataset),
         frame=frame,
@@ -211,7 +211,8 @@ def _plane_of(dataset: Dataset, frame: int | None) -> SourcePlane:
     )
 
 
-def _functional_group(dataset: Dataset, frame: int, keyword: str) -> Dataset:
+def functional_group(dataset: Dataset, frame: int, keyword: str) -> Dataset:
+    """Item of a functional group of one frame (counted from 1), its own or the shared one; else SourceMismatch."""
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
     if not 1 <= frame <= len(per_frame):
         raise SourceMismatch(f"frame {frame} of a source instance with {len(per_frame)} frames")

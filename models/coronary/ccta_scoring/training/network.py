@@ -5,6 +5,8 @@ Defines layers only; what goes in is decided in ``preprocess.py``, how they lear
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,6 +20,46 @@ VNET_CONVOLUTIONS = (1, 2, 3, 3, 3)
 ATROUS_RATES = (2, 4, 6)
 
 
+#: Values per row that an activation in bfloat16 works on; a multiple of every level's feature maps.
+ROW = 512
+
+
+class _RowsPReLU(torch.autograd.Function):
+    """PReLU over long rows instead of pixels of 16 values: a quarter of the time where vectors have 512 bits."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slope: Tensor) -> Tensor:
+        rows = x.permute(0, 2, 3, 1).reshape(-1, ROW)
+        slopes = slope.to(x.dtype).repeat(ROW // len(slope))
+        ctx.save_for_backward(rows, slopes)
+        ctx.maps = len(slope)
+        result = rows.clamp(min=0).addcmul_(rows.clamp(max=0), slopes)
+        return _like(result, x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        rows, slopes = ctx.saved_tensors
+        gradient = gradients[0].permute(0, 2, 3, 1).reshape(-1, ROW)
+        right = torch.ops.aten.threshold_backward(gradient, rows, 0)
+        left = gradient - right
+        of_slope = torch.ones(1, len(rows), dtype=rows.dtype) @ (left * rows)
+        return _like(right.addcmul_(left, slopes), gradients[0]), of_slope.float().view(-1, ctx.maps).sum(0)
+
+
+def _like(rows: Tensor, x: Tensor) -> Tensor:
+    batch, channels, height, width = x.shape
+    return rows.view(batch, height, width, channels).permute(0, 3, 1, 2)
+
+
+class _PReLU(nn.PReLU):
+    """PReLU, quick in training with bfloat16; the same layer otherwise."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and x.dtype == torch.bfloat16 and x.numel() % ROW == 0:
+            return _RowsPReLU.apply(x, self.weight)
+        return super().forward(x)
+
+
 class _Residual(nn.Module):
     """5 × 5 convolutions with batch normalisation and PReLU; the input is added before the last PReLU."""
 
@@ -28,10 +70,10 @@ class _Residual(nn.Module):
             layers += [nn.Conv2d(channels_in if k == 0 else channels, channels, 5, padding=2, bias=False)]
             layers += [nn.BatchNorm2d(channels)]
             if k < convolutions - 1:
-                layers += [nn.PReLU(channels)]
+                layers += [_PReLU(channels)]
         self.layers = nn.Sequential(*layers)
         self.shortcut = nn.Identity() if channels_in == channels else nn.Conv2d(channels_in, channels, 1, bias=False)
-        self.activation = nn.PReLU(channels)
+        self.activation = _PReLU(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.activation(self.layers(x) + self.shortcut(x))
@@ -70,7 +112,7 @@ class VNet(nn.Module):
 
 
 def _resize(convolution: nn.Module, channels: int) -> nn.Sequential:
-    return nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.PReLU(channels))
+    return nn.Sequential(convolution, nn.BatchNorm2d(channels), _PReLU(channels))
 
 
 def _unit(

@@ -131,7 +131,7 @@ def train(
         network.load_state_dict(read_weights(start))
     network = network.to(memory_format=torch.channels_last)
     average = WeightAverage(network)
-    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=recipe["weight_decay"])
+    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=recipe["weight_decay"], fused=True)
     step = 0
     if (state := load_checkpoint(out / "checkpoint.pt")) is not None:
         network.load_state_dict(state["network"])
