@@ -1,0 +1,83 @@
+"""The narrowest place of every coronary segment, and its grade.
+
+Decides how a profile becomes the number of a segment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from coronary.stenosis.lumen_profile import LumenProfile
+
+#: Grades a reader gives, percent of the diameter (Yamazaki et al., paper 0, "Stenosis evaluation").
+READER_GRADES: Final = (0, 25, 50, 75, 90, 100)
+
+#: At the first points of an artery the cross-section still shows the vessel it leaves, mm.
+BEGINNING_MM: Final = 1.5
+
+#: A piece of a segment with fewer points than this says nothing.
+LEAST_POINTS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentStenosis:
+    """The narrowest place of one segment of one artery.
+
+    Parameters
+    ----------
+    artery, segment
+        Name, and SCCT segment id (Leipsic 2014).
+    percent
+        Diameter stenosis, 0 to 100.
+    at_mm
+        Where, from the beginning of the artery.
+    diameter_mm, healthy_mm
+        Of the lumen there, and without narrowing.
+    covered_share
+        Largest share (0 to 1) of a healthy cross-section of the segment that was left out as calcium.
+    """
+
+    artery: str
+    segment: int
+    percent: float
+    at_mm: float
+    diameter_mm: float
+    healthy_mm: float
+    covered_share: float
+
+    @property
+    def grade(self) -> int:
+        """The nearest of READER_GRADES; half-way between two, the higher."""
+        return min(READER_GRADES, key=lambda grade: (abs(grade - self.percent), -grade))
+
+
+def segment_stenoses(profiles: Sequence[LumenProfile]) -> tuple[SegmentStenosis, ...]:
+    """The narrowest place of every segment, in the order of the profiles and along each."""
+    return tuple(
+        _narrowest(profile, int(segment))
+        for profile in profiles
+        for segment in dict.fromkeys(profile.segment.tolist())
+        if np.count_nonzero(_places(profile, segment)) >= LEAST_POINTS
+    )
+
+
+def _places(profile: LumenProfile, segment: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return np.asarray((profile.segment == segment) & (profile.arc_length_mm >= BEGINNING_MM))
+
+
+def _narrowest(profile: LumenProfile, segment: int) -> SegmentStenosis:
+    places = np.flatnonzero(_places(profile, segment))
+    at = int(places[np.argmax(profile.narrowing[places])])
+    return SegmentStenosis(
+        artery=profile.name,
+        segment=segment,
+        percent=100.0 * float(profile.narrowing[at]),
+        at_mm=float(profile.arc_length_mm[at]),
+        diameter_mm=float(profile.diameter_mm[at]),
+        healthy_mm=float(profile.healthy_mm[at]),
+        covered_share=float(profile.covered_share[places].max()),
+    )
