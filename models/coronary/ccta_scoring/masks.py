@@ -28,9 +28,8 @@ from coronary.contract import ModelSession, ProgressCallback
 from coronary.ct_volume import CtVolume
 from coronary.imaging.resampling import CropGrid
 
-#: A voxel is artery, or aorta, from this probability. Arteries from less than a half: a lost trunk is a failure, and
-#: what is no artery is dropped from the tree. Chosen on three patients (920012 and 920013 external, 920014 standard).
-TREE_PROBABILITY = 0.35
+#: A voxel is artery, or aorta, from this probability.
+TREE_PROBABILITY = 0.5
 AORTA_PROBABILITY = 0.5
 
 #: Voxels that are less probably calcium are not even listed.
