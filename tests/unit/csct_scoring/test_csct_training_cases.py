@@ -13,10 +13,10 @@ from coronary.csct_scoring.training.cases import (
     build_look_alike,
     build_target,
     build_territory,
-    training_patient,
 )
 from coronary.csct_scoring.training.places import PlaceSampler
 from coronary.ct_volume import CtVolume
+from coronary.training_kit.patients import training_patient
 
 
 @pytest.fixture

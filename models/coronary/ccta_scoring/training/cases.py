@@ -29,13 +29,13 @@ from coronary.contract import Refusal
 from coronary.ct_volume import CtVolume
 from coronary.imaging.resampling import resample_nearest
 from coronary.training_kit.case_files import run_command
+from coronary.training_kit.patients import training_patient
 from coronary.virtual_patient import (
     VirtualScan,
     artery_mask,
     calcium_mask,
     coronary_attenuation_hu,
     draw_acquisition,
-    draw_patient,
     render,
 )
 
@@ -50,10 +50,9 @@ def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]
     ``slices`` and ``slice_targets`` (n, 1, size, size: aorta), all bytes; ``features``, ``calibration_hu``.
     """
     rng = np.random.default_rng([seed, 2])
-    calcium = "none" if seed % 4 == 0 else "present"
     acquisition = draw_acquisition(seed, "ccta")
     scan = render(
-        draw_patient(seed, calcium=calcium),
+        training_patient(seed, patients["look_alike_shares"]),
         acquisition,
         in_plane_fov_mm=patients["fov_mm"],
         matrix=round(patients["fov_mm"] / patients["pixel_mm"]),
@@ -68,7 +67,8 @@ def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]
     aorta = measure_aorta(volume, scan.aorta_mask)
     if isinstance(aorta, Refusal):
         raise ValueError(f"virtual patient {seed}: {aorta.text}")
-    patches, patch_targets = _patches(prepared, _tree_targets(scan, prepared), patients, rng)
+    look_alikes = _look_alikes(scan, volume, prepared)
+    patches, patch_targets = _patches(prepared, _tree_targets(scan, prepared), look_alikes, patients, rng)
     slices, slice_targets = _aorta_slices(prepared, resample_nearest(scan.aorta_mask, prepared.coarse_grid))
     return {
         "patches": patches,
@@ -88,7 +88,11 @@ def _tree_targets(scan: VirtualScan, prepared: PreparedScan) -> NDArray[np.uint8
 
 
 def _patches(
-    prepared: PreparedScan, targets: NDArray[np.uint8], patients: Mapping[str, Any], rng: np.random.Generator
+    prepared: PreparedScan,
+    targets: NDArray[np.uint8],
+    look_alikes: NDArray[np.int64],
+    patients: Mapping[str, Any],
+    rng: np.random.Generator,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Patches at drawn places of the kinds of ``place_shares``; a kind that the scan lacks goes to the arteries."""
     artery, calcium = targets[0] > 0, targets[1] > 0
@@ -96,6 +100,7 @@ def _patches(
     places = {
         "artery": _middles(artery),
         "calcium": np.argwhere(calcium),
+        "look_alike": look_alikes,
         "bright": np.argwhere((prepared.mapped > BYTE * BRIGHT_VALUE) & ~calcium),
         "tube": np.argwhere(_dilated_coarse_tubes(prepared, artery)),
         "anywhere": np.argwhere(prepared.mapped[::4, ::8, ::8] > 90) * (4, 8, 8),
@@ -114,6 +119,15 @@ def _patches(
         patches[k] = tree_channels(prepared, int(z))[:, y0 : y0 + size, x0 : x0 + size]
         patch_targets[k] = targets[:, z, y0 : y0 + size, x0 : x0 + size]
     return patches, patch_targets
+
+
+def _look_alikes(scan: VirtualScan, volume: CtVolume, prepared: PreparedScan) -> NDArray[np.int64]:
+    """Places of dense things that are no coronary calcium, shape (n, 3)."""
+    centres = [np.zeros((0, 3)), *(scan.acquisition.to_scan(each.deposit.centres) for each in scan.patient.distractors)]
+    z, rows, columns = volume.to_index_zyx(np.concatenate(centres).astype(np.float64)).T
+    places = np.rint(np.stack([z, *prepared.grid.to_pixels(rows, columns)], axis=1)).astype(np.int64)
+    is_inside = ((places >= 0) & (places < prepared.mapped.shape)).all(axis=1)
+    return places[is_inside]
 
 
 def _middles(artery: NDArray[np.bool_]) -> NDArray[np.int64]:

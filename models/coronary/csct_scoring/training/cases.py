@@ -20,11 +20,10 @@ from coronary.calcium import AGATSTON_THRESHOLD_HU, Vessel
 from coronary.csct_scoring.preprocess import CROP_PIXELS, PIXEL_MM, PreparedVolume, prepare
 from coronary.ct_volume import CtVolume
 from coronary.training_kit.case_files import run_command, write_arrays
+from coronary.training_kit.patients import training_patient
 from coronary.virtual_patient import (
-    VirtualPatient,
     VirtualScan,
     draw_acquisition,
-    draw_patient,
     render,
 )
 
@@ -117,13 +116,6 @@ def build_look_alike(
         distance, _ = tree.query(pixels * scale, distance_upper_bound=LOOK_ALIKE_MM)
         look_alike[tuple(pixels[np.isfinite(distance)].T)] = 1 + kinds.index(distractor.kind)
     return look_alike
-
-
-def training_patient(seed: int, look_alike_shares: Mapping[str, float]) -> VirtualPatient:
-    """The patient of a training seed: every fourth without calcium, each kind of look-alike with the share given."""
-    draws = np.random.default_rng([seed, 1]).uniform(size=len(look_alike_shares))
-    kinds = [kind for (kind, share), draw in zip(look_alike_shares.items(), draws, strict=True) if draw < share]
-    return draw_patient(seed, calcium="none" if seed % 4 == 0 else "present", distractors=kinds)
 
 
 def build_case(seed: int, patients: Mapping[str, Any]) -> TrainingCase:
