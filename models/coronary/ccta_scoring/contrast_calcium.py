@@ -137,9 +137,10 @@ def network_calcium(
     index_zyx = estimate.index_zyx
     is_calcium = _large_pieces(index_zyx, estimate.probability >= CALCIUM_PROBABILITY, least)
     might_be = _large_pieces(index_zyx, estimate.probability >= DOUBT_PROBABILITY, least)
-    is_doubtful = might_be & ~_touching(index_zyx, might_be, is_calcium)
+    piece = connected_pieces(index_zyx, might_be)
+    is_doubtful = might_be & ~_touching(piece, is_calcium)
     is_near, point, _ = nearest_points(volume, centerlines, index_zyx, NETWORK_REACH_MM)
-    is_near = _mostly(index_zyx, might_be, is_near)
+    is_near = _mostly(piece, is_near)
     is_free = np.ones(len(index_zyx), dtype=np.bool_)
     if aorta_mask is not None:
         is_free = ~in_aortic_wall(volume, aorta_mask, index_zyx)
@@ -171,10 +172,9 @@ def paper_calcium(
     if aorta_mask is not None:
         is_within &= ~in_aortic_wall(volume, aorta_mask, bright.index_zyx)
     piece = connected_pieces(bright.index_zyx, np.ones(len(bright.hu), dtype=np.bool_))
-    size, within = np.bincount(piece), np.bincount(piece, weights=is_within)
     least = MINIMUM_PIECE_MM3 / float(np.prod(volume.spacing_zyx_mm))
-    is_plaque = (within >= least) & (within >= MINIMUM_SHARE_WITHIN_REACH * size)
-    found = bright.where(is_within & is_plaque[piece])
+    is_large = np.bincount(piece, weights=is_within) >= least
+    found = bright.where(is_within & is_large[piece] & _mostly(piece, is_within))
     return ContrastCalcium(
         found.index_zyx, found.hu, centerlines.vessel[found.point].astype(np.uint8), found.hu - WALL_HU, _shape(volume)
     )
@@ -224,21 +224,19 @@ def _large_pieces(index_zyx: NDArray[np.int64], chosen: NDArray[np.bool_], minim
     return np.asarray(is_large[piece], dtype=np.bool_) if len(piece) else chosen
 
 
-def _touching(index_zyx: NDArray[np.int64], chosen: NDArray[np.bool_], cores: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Whether each voxel lies in a piece of chosen voxels that holds a core."""
-    piece = connected_pieces(index_zyx, chosen)
+def _touching(piece: NDArray[np.int64], cores: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether each voxel lies in a piece that holds a core; `piece` as from :func:`connected_pieces`."""
     has_core = np.zeros(int(piece.max(initial=0)) + 1, dtype=np.bool_)
     has_core[piece[cores]] = True
     has_core[0] = False
     return np.asarray(has_core[piece])
 
 
-def _mostly(index_zyx: NDArray[np.int64], chosen: NDArray[np.bool_], within: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Whether each voxel lies in a piece of chosen voxels of which MINIMUM_SHARE_WITHIN_REACH is within reach."""
-    piece = connected_pieces(index_zyx, chosen)
+def _mostly(piece: NDArray[np.int64], within: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether each voxel lies in a piece of which MINIMUM_SHARE_WITHIN_REACH is within reach."""
     is_mostly = np.bincount(piece, weights=within) >= MINIMUM_SHARE_WITHIN_REACH * np.bincount(piece)
     is_mostly[:1] = False
-    return np.asarray(is_mostly[piece], dtype=np.bool_) if len(piece) else chosen
+    return np.asarray(is_mostly[piece], dtype=np.bool_)
 
 
 def _shape(volume: CtVolume) -> tuple[int, int, int]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 from highdicom import ContributingEquipment
+from highdicom.sr import CodedConcept
 from numpy.typing import NDArray
 from pydicom import Dataset, FileMetaDataset, dcmread
 from pydicom.pixels.utils import pixel_array
@@ -22,7 +23,6 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from agatha.dicom import codes
 from agatha.report.part10 import (
-    coded_item,
     private_scheme,
     processing_equipment,
     serial_number,
@@ -192,7 +192,7 @@ def _set_derivation(kind: DerivedKind, request: ReportRequest, image: Dataset, p
     before = str(image.get("DerivationDescription") or "")
     image.DerivationDescription = f"{before} {text}".strip() if len(before + text) < MAXIMUM_DESCRIPTION else text
     image.ImageComments = f"AI generated: {how.description}. {codes.RESEARCH_MARK}."
-    image.DerivationCodeSequence = [coded_item(code) for code in how.codes]
+    image.DerivationCodeSequence = [CodedConcept.from_code(code) for code in how.codes]
     if any(code.scheme_designator == codes.PRIVATE_SCHEME for code in how.codes):
         image.CodingSchemeIdentificationSequence = [private_scheme()]
     image.SourceImageSequence = [_source_reference(plane)]
@@ -211,7 +211,7 @@ def _source_reference(plane: SourcePlane) -> Dataset:
     if plane.frame is not None:
         item.ReferencedFrameNumber = plane.frame
     item.SpatialLocationsPreserved = "YES"
-    item.PurposeOfReferenceCodeSequence = [coded_item(codes.SOURCE_OF_PROCESSING)]
+    item.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(codes.SOURCE_OF_PROCESSING)]
     return item
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from highdicom import ContributingEquipment
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom import Dataset, dcmwrite
-from pydicom.sr.coding import Code
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from pydicom.valuerep import DA, DT, TM
 
@@ -75,13 +74,6 @@ def series_arguments(kind: ObjectKind, request: ReportRequest, header: Dataset) 
         "content_date": moment.date(),
         "content_time": moment.time(),
     }
-
-
-def coded_item(code: Code) -> Dataset:
-    """Item of a code sequence (PS3.3 section 8.8)."""
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme_designator, code.meaning
-    return item
 
 
 def private_scheme() -> CodingSchemeIdentificationItem:
