@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coronary.ccta_scoring import measure_aorta
-from coronary.ccta_scoring.masks import TREE_PROBABILITY, tree_slice_step
+from coronary.ccta_scoring.masks import tree_slice_step
 from coronary.ccta_scoring.preprocess import COARSE_MM, EXCESS_RANGE, PreparedScan, prepare
 from coronary.contract import AcquisitionFacts, Refusal
 from coronary.ct_volume import CtVolume
@@ -86,11 +86,11 @@ class OracleCalibration:
 def oracle_sessions(
     patient: ContrastPatient,
     *,
-    arteries: NDArray[np.bool_] | None = None,
+    arteries: NDArray[np.bool_] | NDArray[np.float32] | None = None,
     aorta: NDArray[np.bool_] | None = None,
     ratio: float | None = None,
 ) -> dict[str, Any]:
-    """Networks that know the truth, or the masks given instead."""
+    """Networks that know the truth, or say what is given instead; `arteries` may be probabilities."""
     assert patient.scan.aorta_mask is not None
     arteries = patient.arteries if arteries is None else arteries
     aorta = patient.scan.aorta_mask if aorta is None else aorta
@@ -108,11 +108,10 @@ def oracle_sessions(
     }
 
 
-def _tree_answers(patient: ContrastPatient, arteries: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _tree_answers(patient: ContrastPatient, arteries: NDArray[np.bool_] | NDArray[np.float32]) -> NDArray[np.float32]:
     """What a network that knows the truth would say, shape (slices, answers, rows, columns)."""
     scan, prepared = patient.scan, patient.prepared
     excess = scan.ha_mg_cm3 * scan.acquisition.ha_hu_per_mg_cm3() / (EXCESS_RANGE * prepared.mixture.blood_hu)
-    # Arteries are decided at half of what this network says at most, as in a mask.
-    planes = (2.0 * TREE_PROBABILITY * arteries, calcium_mask(scan) & arteries, excess)
+    planes = (arteries, calcium_mask(scan) & (arteries > 0), excess)
     step = tree_slice_step(prepared.slice_spacing_mm)
     return np.stack([resample_nearest(p[::step].astype(np.float32), prepared.grid) for p in planes], axis=1)

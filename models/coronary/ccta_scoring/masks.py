@@ -28,8 +28,11 @@ from coronary.contract import ModelSession, ProgressCallback
 from coronary.ct_volume import CtVolume
 from coronary.imaging.resampling import CropGrid
 
-#: A voxel is artery, or aorta, from this probability.
-TREE_PROBABILITY = 0.5
+#: A voxel is artery from the first of these probabilities at which the tree is complete: where the network doubts an
+#: artery, a lower one finds more of it, and more that is none.
+TREE_PROBABILITIES = (0.5, 0.3, 0.15)
+
+#: A voxel is aorta from this probability.
 AORTA_PROBABILITY = 0.5
 
 #: Voxels that are less probably calcium are not even listed.
@@ -82,9 +85,11 @@ def _answers(
     return np.stack(planes)
 
 
-def artery_mask(answers: NDArray[np.uint8], grid: CropGrid, volume: CtVolume) -> NDArray[np.bool_]:
-    """Arteries on the original voxels; `answers` as from :func:`tree_answers`."""
-    return _mask(answers[:, 0], TREE_PROBABILITY, _tree_plane_mm(volume), grid, volume)
+def artery_mask(
+    answers: NDArray[np.uint8], grid: CropGrid, volume: CtVolume, probability: float = TREE_PROBABILITIES[0]
+) -> NDArray[np.bool_]:
+    """Arteries of at least this probability on the original voxels; `answers` as from :func:`tree_answers`."""
+    return _mask(answers[:, 0], probability, _tree_plane_mm(volume), grid, volume)
 
 
 def estimate_calcium(answers: NDArray[np.uint8], grid: CropGrid, volume: CtVolume, blood_hu: float) -> CalciumEstimate:

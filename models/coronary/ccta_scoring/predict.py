@@ -7,6 +7,7 @@ then is kept.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coronary.calcium import AGATSTON_THRESHOLD_HU
 from coronary.ccta_scoring.agatston_equivalent import SENSITIVITY_SHIFT_HU, ContrastScoring, score_contrast_scan
@@ -17,8 +18,15 @@ from coronary.ccta_scoring.contrast_calcium import CALCIUM_PROBABILITY
 from coronary.ccta_scoring.contrast_lesions import calcium_score
 from coronary.ccta_scoring.eligibility import acquisition_notes
 from coronary.ccta_scoring.lumen_courses import lumen_courses
-from coronary.ccta_scoring.masks import aorta_mask, aorta_probability, artery_mask, estimate_calcium, tree_answers
-from coronary.ccta_scoring.preprocess import prepare
+from coronary.ccta_scoring.masks import (
+    TREE_PROBABILITIES,
+    aorta_mask,
+    aorta_probability,
+    artery_mask,
+    estimate_calcium,
+    tree_answers,
+)
+from coronary.ccta_scoring.preprocess import PreparedScan, prepare
 from coronary.ccta_scoring.scan_quality import ScanAssessment, check_contrast, check_noise
 from coronary.ccta_scoring.tree_quality import (
     check_calibration,
@@ -37,7 +45,7 @@ from coronary.contract import (
     QualityNote,
     Refusal,
 )
-from coronary.coronary_tree import trace_coronary_tree
+from coronary.coronary_tree import CoronaryTree, trace_coronary_tree
 from coronary.ct_volume import CtVolume
 from coronary.imaging.heart_region import find_heart_region
 
@@ -80,13 +88,13 @@ def predict(
     answers = tree_answers(
         sessions["tree"], prepared, lambda done: on_progress(TREE_BEGINS + (TREE_ENDS - TREE_BEGINS) * done)
     )
-    arteries = artery_mask(answers, prepared.grid, volume)
-    tree = trace_coronary_tree(volume, arteries, aortic)
-    if isinstance(tree, Refusal):
-        return tree
-    complete = ScanAssessment.of(check_tree(tree), check_coverage(volume, tree, aorta))
-    if complete.refusal is not None:
-        return complete.refusal
+    found = find_tree(answers, prepared, volume, aortic)
+    if isinstance(found, Refusal):
+        return found
+    tree, tree_notes = found
+    covered = ScanAssessment.of(check_coverage(volume, tree, aorta))
+    if covered.refusal is not None:
+        return covered.refusal
     calibration = ContrastCalibration(
         calibration_factor_hu=calibration_factor_hu(sessions["calibration"], aorta, facts.kvp),
         aorta_mean_hu=aorta.mean_hu,
@@ -112,7 +120,8 @@ def predict(
         lesion_labels=lesion_labels,
         quality=(
             *after.notes,
-            *complete.notes,
+            *tree_notes,
+            *covered.notes,
             *before.notes,
             *_other_notes(volume, facts, region.is_found),
         ),
@@ -133,6 +142,28 @@ def predict(
             courses=lumen_courses(tree, scoring),
         ),
     )
+
+
+def find_tree(
+    answers: NDArray[np.uint8], prepared: PreparedScan, volume: CtVolume, aortic: NDArray[np.bool_]
+) -> tuple[CoronaryTree, tuple[QualityNote, ...]] | Refusal:
+    """The coronary tree at the highest of ``TREE_PROBABILITIES`` at which it is complete, and notes about it.
+
+    Notes ``TREE_FAINT`` where that is not the first. Where none is complete, the refusal is that at the first.
+    """
+    refusals: list[Refusal] = []
+    for probability in TREE_PROBABILITIES:
+        tree = trace_coronary_tree(volume, artery_mask(answers, prepared.grid, volume, probability), aortic)
+        if isinstance(tree, Refusal):
+            refusals.append(tree)
+            continue
+        complete = ScanAssessment.of(check_tree(tree))
+        if complete.refusal is None:
+            text = f"The coronary tree is complete only with voxels of an artery probability down to {probability:g}."
+            faint = [QualityNote("TREE_FAINT", text)] if refusals else []
+            return tree, (*faint, *complete.notes)
+        refusals.append(complete.refusal)
+    return refusals[0]
 
 
 def _thresholds_hu(scoring: ContrastScoring, calibration: ContrastCalibration) -> dict[str, float]:

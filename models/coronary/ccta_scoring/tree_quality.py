@@ -202,7 +202,7 @@ def check_score(scoring: ContrastScoring) -> list[Finding]:
     if elsewhere_mm3 > 0:
         text = (
             f"{elsewhere_mm3:.0f} mm3 of calcium lie too far from every centreline to belong to it and are not scored: "
-            "a vessel may be missing."
+            "calcium of a valve, or a vessel is missing."
         )
         found.append(QualityNote("CALCIUM_OFF_TREE", text))
     total = scoring.score.agatston.total

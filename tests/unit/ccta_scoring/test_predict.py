@@ -93,6 +93,15 @@ def test_a_missing_trunk_is_a_refusal(patient):
     assert "RIGHT_TREE_MISSING" in refusal.detail["missing"]
 
 
+def test_a_trunk_the_network_doubts_is_found_and_noted(patient):
+    is_right = np.isin(patient.scan.lumen_labels, (1, 2, 3, 4, 16)) | (patient.scan.vessel_labels == Vessel.RCA)
+    probability = np.where(is_right, 0.4, 1.0).astype(np.float32) * patient.arteries
+    outcome = analyse(patient, oracle_sessions(patient, arteries=probability))
+    assert isinstance(outcome, CalciumFindings), outcome
+    assert "TREE_FAINT" in [note.code for note in outcome.quality]
+    assert outcome.contrast.tree.centerline("RCA") is not None
+
+
 @pytest.mark.parametrize("ratio", [0.5, 1.4])
 def test_an_impossible_calibration_is_refused(patient, ratio):
     assert analyse(patient, oracle_sessions(patient, ratio=ratio)).code == "CALIBRATION_IMPLAUSIBLE"
@@ -105,4 +114,5 @@ def test_a_doubtful_calibration_is_noted(patient):
 
 
 def test_trunks_are_named(findings):
+    assert "TREE_FAINT" not in [note.code for note in findings.quality]
     assert set(MAIN_TRUNKS) <= {line.name for line in findings.contrast.tree.centerlines}
