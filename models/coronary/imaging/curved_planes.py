@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 
 from coronary.ct_volume import CtVolume
-from coronary.imaging.resampling import AIR_HU
+from coronary.imaging.sampling import sample_linear
 
 #: Cross-sections sampled at once: what is in memory besides the result stays small.
 CHUNK = 64
@@ -51,7 +50,7 @@ def cross_sections(
         some = slice(first, first + CHUNK)
         normal, binormal = frames[some, 1, None, None], frames[some, 2, None, None]
         places = points_lps_mm[some, None, None] + right[..., None] * normal + down[..., None] * binormal
-        planes[some] = _sampled(volume, places)
+        planes[some] = sample_linear(volume, places)
     return planes
 
 
@@ -80,13 +79,4 @@ def straightened(
     angle = np.radians(angle_deg)
     direction = np.cos(angle) * frames[:, 1] + np.sin(angle) * frames[:, 2]
     across = offsets_mm(half_width_mm, pixel_mm)
-    return _sampled(volume, points_lps_mm[:, None] + across[None, :, None] * direction[:, None])
-
-
-def _sampled(volume: CtVolume, places_lps_mm: NDArray[np.float64]) -> NDArray[np.float32]:
-    index = np.moveaxis(volume.to_index_zyx(places_lps_mm), -1, 0)
-    return np.asarray(
-        map_coordinates(
-            volume.voxels_hu, index, output=np.float32, order=1, mode="constant", cval=AIR_HU, prefilter=False
-        )
-    )
+    return sample_linear(volume, points_lps_mm[:, None] + across[None, :, None] * direction[:, None])

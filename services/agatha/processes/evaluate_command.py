@@ -116,7 +116,7 @@ def _report(
     if any(case.predicted_volume_mm3 is not None for case in cases):
         text += "\n" + to_paired_markdown(cases, data_name=data_name)
     (out / f"{stem}.md").write_text(text, encoding="utf-8")
-    written = [out / f"{stem}.md", *_plot(cases, report, out / f"{stem}.png")]
+    written = [out / f"{stem}.md", *_plots(cases, report, out / stem)]
     if as_json:
         print(json.dumps({"data": data_name, "n": report.n_cases, "files": [str(path) for path in written]}))
     else:
@@ -126,22 +126,29 @@ def _report(
     return OK
 
 
-def _plot(cases: list[CaseRecord], report: AgreementReport, path: Path) -> list[Path]:
-    """Scatter and Bland-Altman plot, where matplotlib is installed."""
+def _plots(cases: list[CaseRecord], report: AgreementReport, stem: Path) -> list[Path]:
+    """Scatter and Bland-Altman plot of the score, and of the volume if compared, where matplotlib is installed."""
     from coronary.evaluation.plots import plot_agreement
 
-    scored = [case for case in cases if case.predicted is not None]
-    try:
-        figure = plot_agreement(
-            [case.true.total for case in scored],
-            [case.predicted.total for case in scored if case.predicted is not None],
-            quantity=report.quantity,
-            data_name=report.data_name,
-        )
-    except ImportError:
-        return []
-    figure.savefig(path, dpi=110)
-    return [path]
+    scores = [(case.true.total, case.predicted.total) for case in cases if case.predicted is not None]
+    volumes = [
+        (case.true_volume_mm3.total, case.predicted_volume_mm3.total)
+        for case in cases
+        if case.true_volume_mm3 is not None and case.predicted_volume_mm3 is not None
+    ]
+    written: list[Path] = []
+    for name, quantity, pairs in (("", report.quantity, scores), ("-volume", "volume, mm³", volumes)):
+        if not pairs:
+            continue
+        true, predicted = zip(*pairs, strict=True)
+        try:
+            figure = plot_agreement(true, predicted, quantity=quantity, data_name=report.data_name)
+        except ImportError:
+            return []
+        path = stem.with_name(f"{stem.name}{name}.png")
+        figure.savefig(path, dpi=110)
+        written.append(path)
+    return written
 
 
 def _run_member(member: CohortMember, analysis: str) -> dict[str, Any]:

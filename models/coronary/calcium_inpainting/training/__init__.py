@@ -1,0 +1,1 @@
+"""How the inpainting networks are trained and compared; needs torch, never part of the runtime."""

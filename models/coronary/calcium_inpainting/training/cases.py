@@ -1,0 +1,70 @@
+"""Patches of virtual contrast scans along the arteries, with and without calcium in the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from coronary.calcium_inpainting.patches import HIDDEN_VOXELS, PATCH_MM, PATCH_VOXELS, cut_patch
+from coronary.ct_volume import CtVolume
+from coronary.training_kit.case_files import run_command
+from coronary.virtual_patient import VirtualScan, artery_mask, calcium_mask, draw_acquisition, draw_patient, render
+
+#: Half the diagonal of the larger hidden cube, mm: no calcium nearer than this to the middle, none in the cube.
+CLEAR_MM = 0.5 * HIDDEN_VOXELS[0] * PATCH_MM * np.sqrt(3.0)
+
+
+def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Render the virtual patient of `seed` and cut its patches; `patients` is that table of ``config.toml``.
+
+    Keys: ``patches``, ``calcium_free`` (n, 32, 32, 32), int16 HU, the same scan without coronary calcium;
+    ``has_calcium`` (n,), whether there is some in the larger hidden cube.
+    """
+    rng = np.random.default_rng([seed, 2])
+    scan = render(
+        draw_patient(seed, calcium="none" if seed % 4 == 0 else "present"),
+        draw_acquisition(seed, "ccta"),
+        in_plane_fov_mm=patients["fov_mm"],
+        matrix=round(patients["fov_mm"] / patients["pixel_mm"]),
+        with_twin=True,
+    )
+    return cut_patches(scan, patients["patches"], patients["calcium_share"], rng)
+
+
+def cut_patches(
+    scan: VirtualScan, count: int, calcium_share: float, rng: np.random.Generator
+) -> dict[str, NDArray[Any]]:
+    """Cut patches with their middles in arteries; without calcium in the scan, none has some."""
+    assert scan.calcium_free_hu is not None
+    calcium = np.argwhere(calcium_mask(scan))
+    clear = np.argwhere(artery_mask(scan) & ~_near(scan, calcium_mask(scan)))
+    volumes = [CtVolume(voxels, scan.affine_lps) for voxels in (scan.voxels_hu, scan.calcium_free_hu)]
+    has_calcium = rng.uniform(size=count) < (calcium_share if len(calcium) else 0.0)
+    patches = np.empty((2, count, PATCH_VOXELS, PATCH_VOXELS, PATCH_VOXELS), np.int16)
+    for k, wants_calcium in enumerate(has_calcium):
+        places = calcium if wants_calcium else clear
+        middle = volumes[0].to_lps_mm(places[rng.integers(len(places))].astype(np.float64))
+        for of_volume, volume in zip(patches, volumes, strict=True):
+            of_volume[k] = np.round(cut_patch(volume, middle))
+    return {"patches": patches[0], "calcium_free": patches[1], "has_calcium": has_calcium}
+
+
+def _near(scan: VirtualScan, calcium: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    if not calcium.any():
+        return calcium
+    distance_mm = ndimage.distance_transform_edt(~calcium, sampling=scan.spacing_zyx_mm)
+    return np.asarray(distance_mm < CLEAR_MM)
+
+
+def main() -> None:
+    """Write training cases: ``python -m coronary.calcium_inpainting.training.cases --out cases``."""
+    run_command(build_case, main.__doc__, Path(__file__).with_name("config.toml"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Experiment 1 of paper 2: four networks restore the hidden middle of patches without calcium; table and picture.
+
+Decides which patches and which errors. Beside the networks stands the biharmonic fill, which learns nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skimage.restoration import inpaint_biharmonic
+
+from coronary.calcium_inpainting.patches import HIDDEN_VOXELS, hidden_cube
+from coronary.calcium_inpainting.training.cases import cut_patches
+from coronary.calcium_inpainting.training.network import NETWORK_NAMES
+from coronary.calcium_inpainting.training.train import load_patches, restore, train
+from coronary.virtual_patient import draw_acquisition, draw_patient, render
+
+FILL = "biharmonic fill"
+
+#: Patches in the picture, and the attenuation it shows, HU.
+SHOWN = 5
+WINDOW_HU = (-150.0, 650.0)
+
+
+def test_patches(config: Mapping[str, Any]) -> NDArray[np.float32]:
+    """The patches of the experiment, (n, 32, 32, 32) HU: the same number of every patient, none with calcium."""
+    patients, experiment = config["patients"], config["experiment_1"]
+    first, last = experiment["seeds"]
+    found = []
+    for seed in range(first, last + 1):
+        scan = render(
+            draw_patient(seed, calcium="none"),
+            draw_acquisition(seed, "ccta"),
+            in_plane_fov_mm=patients["fov_mm"],
+            matrix=round(patients["fov_mm"] / patients["pixel_mm"]),
+            with_twin=True,
+        )
+        count = experiment["patches"] // (last + 1 - first)
+        found.append(cut_patches(scan, count, 0.0, np.random.default_rng([seed, 2]))["patches"])
+    return np.concatenate(found).astype(np.float32)
+
+
+def fill(patches_hu: NDArray[np.float32], hidden: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The patches with the smoothest filling that meets the visible voxels."""
+    return np.stack([inpaint_biharmonic(patch, hidden) for patch in patches_hu]).astype(np.float32)
+
+
+def errors(found_hu: NDArray[np.float32], true_hu: NDArray[np.float32], hidden: NDArray[np.bool_]) -> dict[str, float]:
+    """Mean squared error over whole patches and over what was hidden, HU²."""
+    squared = (found_hu - true_hu) ** 2
+    return {"patch": float(squared.mean()), "hidden": float(squared[:, hidden].mean())}
+
+
+def run(config: Mapping[str, Any], cases: Path, out: Path) -> str:
+    """Train what is not trained yet, restore the patches, write ``experiment-1.png``; returns the table."""
+    out.mkdir(parents=True, exist_ok=True)
+    true_hu = test_patches(config)
+    seen, wanted = load_patches(sorted(cases.glob("*.npz")))
+    rows = ["| network | " + " | ".join(f"{side}³, patch | {side}³, hidden" for side in HIDDEN_VOXELS) + " |"]
+    rows.append("|---" * (1 + 2 * len(HIDDEN_VOXELS)) + "|")
+    restored: dict[tuple[str, int], NDArray[np.float32]] = {}
+    for side in HIDDEN_VOXELS:
+        hidden = hidden_cube(side)
+        restored[FILL, side] = fill(true_hu, hidden)
+        for name in NETWORK_NAMES:
+            network = train(name, side, config["optimisation"], seen, wanted, out / f"{name}-{side}")
+            restored[name, side] = restore(network, true_hu, hidden)
+    for name in (*NETWORK_NAMES, FILL):
+        values = []
+        for side in HIDDEN_VOXELS:
+            found = errors(restored[name, side], true_hu, hidden_cube(side))
+            values += [f"{found['patch']:.0f}", f"{found['hidden']:.0f}"]
+        rows.append(f"| {name} | " + " | ".join(values) + " |")
+    _draw(true_hu, restored, out / "experiment-1.png")
+    first, last = config["experiment_1"]["seeds"]
+    data = f"virtual patients, n = {len(true_hu)} patches without calcium, seeds {first}-{last}"
+    return f"Mean squared error, HU² ({data}; experiment 1 of paper 2)\n\n" + "\n".join(rows) + "\n"
+
+
+def _draw(true_hu: NDArray[np.float32], restored: Mapping[tuple[str, int], NDArray[np.float32]], path: Path) -> None:
+    """The middle slice of some patches: as they are, as they are shown, as each restores them."""
+    from matplotlib.figure import Figure
+
+    side = HIDDEN_VOXELS[0]
+    shown = np.where(hidden_cube(side), WINDOW_HU[0], true_hu)
+    columns = {"original": true_hu, "input": shown, **{name: restored[name, side] for name in (*NETWORK_NAMES, FILL)}}
+    figure = Figure(figsize=(1.7 * len(columns), 1.8 * SHOWN), layout="constrained")
+    for row, axes in enumerate(figure.subplots(SHOWN, len(columns))):
+        for axis, (name, patches) in zip(axes, columns.items(), strict=True):
+            axis.imshow(patches[row, patches.shape[1] // 2], cmap="gray", vmin=WINDOW_HU[0], vmax=WINDOW_HU[1])
+            axis.set_axis_off()
+            if row == 0:
+                axis.set_title(name, fontsize=9)
+    figure.suptitle(f"Virtual patients, hidden cube of {side} voxels of 0.47 mm. Research use only.", fontsize=9)
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Run the experiment: ``python -m coronary.calcium_inpainting.training.experiment_1 --cases DIR --out DIR``."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.toml"))
+    parser.add_argument("--cases", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    table = run(tomllib.loads(arguments.config.read_text()), arguments.cases, arguments.out)
+    (arguments.out / "experiment-1.md").write_text(table, encoding="utf-8")
+    print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""Dense-Unet and the three networks that paper 2 compares it with, for cubes of 32 voxels.
+
+Defines layers only. Every network takes (batch, 2, z, y, x) of :func:`..patches.network_input` and answers one map of
+the same size: what it would change of the visible attenuation, so that a network that has learnt nothing leaves a
+visible voxel as it is. Paper 2 gives sizes for Dense-Unet alone; the others have about as many weights.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+NetworkName = Literal["dense-unet", "densenet", "u-net", "autoencoder"]
+NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
+
+#: Paper 2, section 2.2.
+LAYERS_PER_BLOCK = 12
+GROWTH_RATE = 4
+
+#: Feature maps that a transition of Dense-Unet hands on; the paper does not say.
+TRANSITION_MAPS = 16
+
+#: Feature maps per level of the U-Net and the autoencoder.
+LEVEL_MAPS = (16, 32, 64)
+
+CHANNELS = 2
+
+
+def build_network(name: NetworkName) -> nn.Module:
+    """The untrained network of this name."""
+    made: dict[NetworkName, type[nn.Module]] = {
+        "dense-unet": DenseUnet,
+        "densenet": DenseNet,
+        "u-net": UNet,
+        "autoencoder": Autoencoder,
+    }
+    return _Correcting(made[name]())
+
+
+class _Correcting(nn.Module):
+    """Adds a network's answer to the attenuation that it was shown."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attenuation of every voxel, shape (batch, z, y, x)."""
+        return x[:, 0] + self.inner(x)[:, 0]
+
+
+def _convolution(maps_in: int, maps: int) -> nn.Sequential:
+    """Batch normalisation, ReLU and a 3 × 3 × 3 convolution: the transition of paper 2."""
+    return nn.Sequential(
+        nn.BatchNorm3d(maps_in), nn.ReLU(inplace=True), nn.Conv3d(maps_in, maps, 3, padding=1, bias=False)
+    )
+
+
+class _DenseBlock(nn.Module):
+    """Each layer sees all before it and adds GROWTH_RATE maps (Huang 2017)."""
+
+    def __init__(self, maps_in: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            [_convolution(maps_in + k * GROWTH_RATE, GROWTH_RATE) for k in range(LAYERS_PER_BLOCK)]
+        )
+        self.maps = maps_in + LAYERS_PER_BLOCK * GROWTH_RATE
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = torch.cat([x, layer(x)], dim=1)
+        return x
+
+
+class DenseUnet(nn.Module):
+    """Three dense blocks, the one in the middle at half resolution, with a shortcut around it (paper 2, figure 1)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv3d(CHANNELS, TRANSITION_MAPS, 3, padding=1, bias=False)
+        self.down_block = _DenseBlock(TRANSITION_MAPS)
+        self.down = nn.Sequential(_convolution(self.down_block.maps, TRANSITION_MAPS), nn.MaxPool3d(2))
+        self.low_block = _DenseBlock(TRANSITION_MAPS)
+        self.up = nn.Sequential(_convolution(self.low_block.maps, TRANSITION_MAPS), nn.Upsample(scale_factor=2.0))
+        self.shortcut = _convolution(self.down_block.maps, TRANSITION_MAPS)
+        self.up_block = _DenseBlock(2 * TRANSITION_MAPS)
+        self.head = _convolution(self.up_block.maps, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One map, shape (batch, 1, z, y, x); edges must be even."""
+        fine = self.down_block(self.stem(x))
+        low = self.up(self.low_block(self.down(fine)))
+        return self.head(self.up_block(torch.cat([low, self.shortcut(fine)], dim=1)))
+
+
+class DenseNet(nn.Module):
+    """The same three dense blocks, all at full resolution: no wider view, no shortcut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv3d(CHANNELS, TRANSITION_MAPS, 3, padding=1, bias=False)
+        blocks = [_DenseBlock(TRANSITION_MAPS) for _ in range(3)]
+        self.blocks = nn.Sequential(
+            *(nn.Sequential(block, _convolution(block.maps, TRANSITION_MAPS)) for block in blocks)
+        )
+        self.head = _convolution(TRANSITION_MAPS, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One map, shape (batch, 1, z, y, x)."""
+        return self.head(self.blocks(self.stem(x)))
+
+
+class UNet(nn.Module):
+    """U-Net (Çiçek 2016) with three levels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        first, *others = LEVEL_MAPS
+        self.downs = nn.ModuleList([_twice(CHANNELS, first)])
+        self.ups = nn.ModuleList()
+        for above, here in zip(LEVEL_MAPS, others, strict=False):
+            self.downs.append(nn.Sequential(nn.MaxPool3d(2), _twice(above, here)))
+            self.ups.append(_twice(above + here, above))
+        self.widen = nn.Upsample(scale_factor=2.0)
+        self.head = nn.Conv3d(first, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One map, shape (batch, 1, z, y, x); edges must be multiples of 4."""
+        kept = [self.downs[0](x)]
+        for down in list(self.downs)[1:]:
+            kept.append(down(kept[-1]))
+        maps = kept.pop()
+        for up in reversed(list(self.ups)):
+            maps = up(torch.cat([self.widen(maps), kept.pop()], dim=1))
+        return self.head(maps)
+
+
+class Autoencoder(nn.Module):
+    """An encoder to a twentieth of the values and a decoder, without shortcuts (Pathak 2016)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = CHANNELS
+        for maps in LEVEL_MAPS:
+            layers += [nn.Conv3d(before, maps, 4, stride=2, padding=1, bias=False), *_activated(maps)]
+            before = maps
+        for maps in (*reversed(LEVEL_MAPS[:-1]), LEVEL_MAPS[0]):
+            layers += [nn.ConvTranspose3d(before, maps, 4, stride=2, padding=1, bias=False), *_activated(maps)]
+            before = maps
+        self.layers = nn.Sequential(*layers, nn.Conv3d(before, 1, 3, padding=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One map, shape (batch, 1, z, y, x); edges must be multiples of 8."""
+        return self.layers(x)
+
+
+def _activated(maps: int) -> list[nn.Module]:
+    return [nn.BatchNorm3d(maps), nn.ReLU(inplace=True)]
+
+
+def _twice(maps_in: int, maps: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for before in (maps_in, maps):
+        layers += [nn.Conv3d(before, maps, 3, padding=1, bias=False), *_activated(maps)]
+    return nn.Sequential(*layers)
