@@ -138,9 +138,8 @@ def score_contrast_scan(
     threshold_hu = adaptive_thresholds_hu(lumen, calibration)
     found = network_calcium(volume, centerlines, estimate, aorta_mask)
     by_paper = paper_calcium(volume, centerlines, threshold_hu, aorta_mask)
-    values, lower, higher = (
-        values_in_calcium_scan(found.calcium, volume, calibration, shift)
-        for shift in (0.0, -SENSITIVITY_SHIFT_HU, SENSITIVITY_SHIFT_HU)
+    values, lower, higher = values_in_calcium_scan(
+        found.calcium, volume, calibration, (0.0, -SENSITIVITY_SHIFT_HU, SENSITIVITY_SHIFT_HU)
     )
     return ContrastScoring(
         score=ContrastScore(values.agatston, values.volume_mm3, segmented_volume_mm3(found.calcium, volume)),

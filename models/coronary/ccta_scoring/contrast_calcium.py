@@ -17,6 +17,7 @@ from coronary.ccta_scoring.centerlines import CenterlinePoints
 from coronary.ccta_scoring.cross_sections import assign_cross_sections, nearest_points
 from coronary.ccta_scoring.paper_rule import REACH_MM, WALL_HU
 from coronary.ct_volume import CtVolume
+from coronary.imaging.mask_surface import surface_zyx
 
 #: A voxel is calcium from this probability.
 CALCIUM_PROBABILITY = 0.5
@@ -185,23 +186,12 @@ def in_aortic_wall(volume: CtVolume, aorta_mask: NDArray[np.bool_], index_zyx: N
     if aorta_mask.shape != volume.voxels_hu.shape:
         raise ValueError(f"mask has shape {aorta_mask.shape}, the volume {volume.voxels_hu.shape}")
     is_aortic = np.asarray(aorta_mask[tuple(index_zyx.T)], dtype=np.bool_)
-    surface = _surface_zyx(aorta_mask)
+    surface = surface_zyx(aorta_mask)
     if len(surface) == 0 or len(index_zyx) == 0:
         return is_aortic
     tree = KDTree(volume.to_lps_mm(surface.astype(np.float64)))
     distance_mm, _ = tree.query(volume.to_lps_mm(index_zyx.astype(np.float64)), distance_upper_bound=AORTIC_WALL_MM)
     return is_aortic | np.isfinite(distance_mm)
-
-
-def _surface_zyx(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Indices of the voxels of a mask that have a neighbour outside it, shape (n, 3)."""
-    slices = np.flatnonzero(mask.any(axis=(1, 2)))
-    if len(slices) == 0:
-        return np.zeros((0, 3), dtype=np.int64)
-    part = mask[slices[0] : slices[-1] + 1]
-    surface = np.argwhere(part & ~ndimage.binary_erosion(part, SIX_CONNECTED))
-    surface[:, 0] += slices[0]
-    return surface
 
 
 def connected_pieces(index_zyx: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.int64]:

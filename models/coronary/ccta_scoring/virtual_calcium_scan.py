@@ -6,6 +6,7 @@ dense calcium and hide small, faint calcium; no fixed factor does both, so the s
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,9 +48,9 @@ class CalciumScanValues:
 
 
 def values_in_calcium_scan(
-    calcium: ContrastCalcium, volume: CtVolume, calibration: ContrastCalibration, shift_hu: float = 0.0
-) -> CalciumScanValues:
-    """Score the calcium as 3 mm slices at 120 kVp without contrast agent would show it.
+    calcium: ContrastCalcium, volume: CtVolume, calibration: ContrastCalibration, shifts_hu: Sequence[float] = (0.0,)
+) -> tuple[CalciumScanValues, ...]:
+    """Score the calcium as 3 mm slices at 120 kVp without contrast agent would show it, once for each shift.
 
     Around the calcium of each vessel the scan is taken apart: what calcium adds is brought to 120 kVp, what remains is
     taken for unenhanced tissue (at most UNENHANCED_BLOOD_HU). Both together are blurred in the slice and averaged over
@@ -60,26 +61,29 @@ def values_in_calcium_scan(
     ----------
     volume
         The contrast scan that the calcium was found in.
-    shift_hu
-        Added to Agatston's threshold of 130 HU; the weights stay.
+    shifts_hu
+        Each is added to Agatston's threshold of 130 HU; the weights stay.
     """
     grid = VoxelGrid.checked(volume.spacing_zyx_mm)
-    agatston: dict[Vessel, float] = {}
-    volume_mm3: dict[Vessel, float] = {}
-    for vessel in Vessel:
-        chosen = calcium.vessel == vessel
-        slabs = _slabs(calcium.index_zyx[chosen], calcium.excess_hu[chosen], volume, calibration.calcium_ratio)
-        agatston[vessel], volume_mm3[vessel] = _score(slabs, AGATSTON_THRESHOLD_HU + shift_hu, grid)
+    slabs = {
+        vessel: _slabs(calcium.where(calcium.vessel == vessel), volume, calibration.calcium_ratio) for vessel in Vessel
+    }
+    return tuple(_values(slabs, AGATSTON_THRESHOLD_HU + shift_hu, grid) for shift_hu in shifts_hu)
+
+
+def _values(slabs: Mapping[Vessel, NDArray[np.float32]], threshold_hu: float, grid: VoxelGrid) -> CalciumScanValues:
+    found = {vessel: _score(planes, threshold_hu, grid) for vessel, planes in slabs.items()}
+    agatston = {vessel: score for vessel, (score, _) in found.items()}
+    volume_mm3 = {vessel: volume for vessel, (_, volume) in found.items()}
     return CalciumScanValues(
         VesselValues.from_vessels(agatston, total=sum(agatston.values())),
         VesselValues.from_vessels(volume_mm3, total=sum(volume_mm3.values())),
     )
 
 
-def _slabs(
-    index_zyx: NDArray[np.int64], excess_hu: NDArray[np.float64], volume: CtVolume, calcium_ratio: float
-) -> NDArray[np.float32]:
+def _slabs(calcium: ContrastCalcium, volume: CtVolume, calcium_ratio: float) -> NDArray[np.float32]:
     """Slices of 3 mm centred at each slice of the contrast scan, HU at 120 kVp, around the calcium of one vessel."""
+    index_zyx, excess_hu = calcium.index_zyx, calcium.excess_hu
     if len(index_zyx) == 0:
         return np.zeros((0, 1, 1), dtype=np.float32)
     spacing = np.array(volume.spacing_zyx_mm)

@@ -11,7 +11,6 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from coronary.coronary_tree.components import ArteryVoxels
@@ -19,6 +18,7 @@ from coronary.coronary_tree.curves import Points, angle_deg, arc_length_mm, unit
 from coronary.coronary_tree.growing import CurveTree, grow_tree
 from coronary.coronary_tree.skeleton import CurveGraph
 from coronary.ct_volume import CtVolume
+from coronary.imaging.mask_surface import surface_zyx
 
 System = Literal["left", "right"]
 
@@ -76,8 +76,7 @@ def aorta_surface(aorta_mask: NDArray[np.bool_], voxels: ArteryVoxels, volume: C
     first = np.maximum(voxels.corner_zyx - margin, 0)
     last = voxels.corner_zyx + np.array(voxels.mask.shape) + margin
     part = aorta_mask[first[0] : last[0], first[1] : last[1], first[2] : last[2]]
-    surface = part & ~ndimage.binary_erosion(part)
-    return volume.to_lps_mm(np.argwhere(surface) + first)
+    return volume.to_lps_mm((surface_zyx(part) + first).astype(np.float64))
 
 
 def with_ostia(

@@ -29,6 +29,9 @@ from coronary.evaluation.continuous_agreement import (
 from coronary.evaluation.diagnostic_accuracy import ZeroScoreAccuracy, zero_score_accuracy
 from coronary.evaluation.estimates import CONFIDENCE, Estimate, Proportion, clopper_pearson
 
+#: Name of the score by the method of a family's paper among the measures of a case, where another one is reported.
+PAPER_SCORE = "paper_agatston"
+
 
 @dataclass(frozen=True, slots=True)
 class CaseRecord:

@@ -13,7 +13,7 @@ from scipy import stats
 
 from coronary.calcium import RISK_CATEGORIES, VesselValues, risk_category
 from coronary.evaluation.categorical_agreement import cohen_kappa, confusion_matrix, observed_agreement
-from coronary.evaluation.cohort import CaseRecord
+from coronary.evaluation.cohort import PAPER_SCORE, CaseRecord
 from coronary.evaluation.continuous_agreement import concordance_correlation, pearson_correlation
 from coronary.evaluation.estimates import Estimate, clopper_pearson
 from coronary.evaluation.tree_agreement import overlap
@@ -27,9 +27,6 @@ PARTS: Mapping[str, Callable[[VesselValues], float]] = {
     "LCA": lambda values: values.LM + values.LAD + values.LCX,
     "RCA": lambda values: values.RCA,
 }
-
-#: Name of the score by the method of the paper among the measures of a case.
-PAPER = "paper_agatston"
 
 _COLUMNS = ("Parameters", "CSCT *", "Contrast CT *", "p value", "r", "p value", "CCC", "95 % CI")
 
@@ -77,7 +74,7 @@ def _by_part(scored: Sequence[CaseRecord]) -> list[list[str]]:
 
 def _paper_pairs(scored: Sequence[CaseRecord]) -> NDArray[np.float64]:
     """True score and that of the family's paper, shape (n, 2), where it was recorded."""
-    pairs = [(case.true.total, case.measures[PAPER]) for case in scored if PAPER in case.measures]
+    pairs = [(case.true.total, case.measures[PAPER_SCORE]) for case in scored if PAPER_SCORE in case.measures]
     return np.array(pairs, dtype=np.float64).reshape(-1, 2)
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 from coronary.calcium import CalciumScore, score_calcium
 from coronary.contract import AcquisitionFacts, CalciumFindings, Family, ModelSessions, Refusal
 from coronary.ct_volume import CtVolume
-from coronary.evaluation.cohort import CaseRecord
+from coronary.evaluation.cohort import PAPER_SCORE, CaseRecord
 from coronary.evaluation.mask_overlap import mask_overlap
 from coronary.evaluation.tree_agreement import compare_trees
 from coronary.virtual_patient import (
@@ -133,7 +133,7 @@ def _measures(scan: VirtualScan, findings: CalciumFindings) -> dict[str, float]:
         "calibration_factor_hu": contrast.calibration_factor_hu,
         "true_calibration_factor_hu": coronary_attenuation_hu(scan),
         "aorta_mean_hu": contrast.aorta_mean_hu,
-        "paper_agatston": findings.score.agatston_paper.total,
+        PAPER_SCORE: findings.score.agatston_paper.total,
     }
 
 

@@ -28,7 +28,7 @@ def block(shape_zyx, excess_hu, vessel=Vessel.LAD, spacing=SPACING, tissue_hu=30
 
 
 def values(made, calibration=CALIBRATION, shift_hu=0.0):
-    found = values_in_calcium_scan(*made, calibration, shift_hu)
+    (found,) = values_in_calcium_scan(*made, calibration, (shift_hu,))
     return found.agatston.total, found.volume_mm3.total
 
 
@@ -88,7 +88,7 @@ def test_a_lower_threshold_shows_more():
 
 
 def test_vessels_keep_what_is_theirs():
-    found = values_in_calcium_scan(*block((8, 6, 6), 650, Vessel.RCA), CALIBRATION)
+    (found,) = values_in_calcium_scan(*block((8, 6, 6), 650, Vessel.RCA), CALIBRATION)
     for each in (found.agatston, found.volume_mm3):
         assert each.RCA == each.total > 0
         assert each.LM == each.LAD == each.LCX == 0

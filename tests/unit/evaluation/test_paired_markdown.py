@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coronary.calcium import VesselValues
-from coronary.evaluation.cohort import CaseRecord
+from coronary.evaluation.cohort import PAPER_SCORE, CaseRecord
 from coronary.evaluation.paired_markdown import root_differences, to_paired_markdown
 
 #: What else a case is measured by.
@@ -87,7 +87,7 @@ def test_refused_cases_are_counted_and_in_no_table(of_the_paper):
 def test_the_score_by_the_thresholds_of_the_paper_stands_beside(of_the_paper):
     text = to_paired_markdown(of_the_paper, data_name="d")
     assert "of the paper" not in text
-    halved = [replace(each, measures={**MEASURES, "paper_agatston": each.true.total / 2}) for each in of_the_paper]
+    halved = [replace(each, measures={**MEASURES, PAPER_SCORE: each.true.total / 2}) for each in of_the_paper]
     text = to_paired_markdown(halved, data_name="d")
     (row,) = [line for line in text.splitlines() if line.startswith("| Agatston score, thresholds of the paper")]
     assert row.split(" | ")[4] == "1.000"
