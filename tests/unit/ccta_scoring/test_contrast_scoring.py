@@ -194,7 +194,7 @@ def test_two_voxels_are_noise_and_a_cubic_millimetre_is_not(tube):
         voxels = vessel.volume.voxels_hu.copy()
         voxels[z : z + 2, y + 5 : y + 5 + size, x : x + size] = 1500
         index = np.argwhere(voxels == 1500)
-        estimate = CalciumEstimate(index, np.full(len(index), 0.9), np.full(len(index), 900.0))
+        estimate = CalciumEstimate(index, np.ones(len(index)), np.full(len(index), 900.0))
         result = vessel.scored(volume=CtVolume(voxels, vessel.volume.affine_lps), estimate=estimate)
         volumes.append(result.score.segmented_volume_mm3.total)
         by_paper.append(result.paper_score.volume_mm3.total)
@@ -210,6 +210,23 @@ def test_what_might_be_calcium_is_doubtful_and_not_scored(calcified):
     assert found.network.doubtful_mm3 > 10
     # Around calcium that is certain, doubt is its border.
     assert calcified.scored().network.doubtful_mm3 == 0
+
+
+def test_a_piece_counts_whole_where_the_network_is_certain_of_one_voxel_and_not_at_all_otherwise(tube, plaque):
+    one = tube(plaques=(plaque((0.0, 2.8, 0.0), (3.0, 0.8, 0.8), 900.0),))
+    probability = np.full_like(one.estimate.probability, 0.9)
+
+    def scored():
+        return one.scored(estimate=replace(one.estimate, probability=probability.copy()))
+
+    doubted = scored()
+    assert doubted.score.agatston.total == 0
+    assert doubted.network.doubtful_mm3 > 10
+    probability[len(probability) // 2] = 0.99
+    found = scored()
+    assert found.network.doubtful_mm3 == 0
+    probability[:] = 1.0
+    assert found.score.agatston.total == scored().score.agatston.total > 20
 
 
 def test_calcium_that_lies_mostly_beside_a_vessel_belongs_to_it_and_other_calcium_is_reported(tube, plaque):

@@ -39,6 +39,9 @@ from coronary.virtual_patient import (
     render,
 )
 
+#: A kind of look-alike made of many small pieces is met no more often than one of few.
+PLACES_PER_KIND = 1000
+
 #: Mapped attenuation of what is brighter than all blood: calcium, metal, dense contrast.
 BRIGHT_VALUE = 0.88
 
@@ -67,7 +70,7 @@ def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]
     aorta = measure_aorta(volume, scan.aorta_mask)
     if isinstance(aorta, Refusal):
         raise ValueError(f"virtual patient {seed}: {aorta.text}")
-    look_alikes = _look_alikes(scan, volume, prepared)
+    look_alikes = _look_alikes(scan, volume, prepared, rng)
     patches, patch_targets = _patches(prepared, _tree_targets(scan, prepared), look_alikes, patients, rng)
     slices, slice_targets = _aorta_slices(prepared, resample_nearest(scan.aorta_mask, prepared.coarse_grid))
     return {
@@ -121,13 +124,19 @@ def _patches(
     return patches, patch_targets
 
 
-def _look_alikes(scan: VirtualScan, volume: CtVolume, prepared: PreparedScan) -> NDArray[np.int64]:
-    """Places of dense things that are no coronary calcium, shape (n, 3)."""
-    centres = [np.zeros((0, 3)), *(scan.acquisition.to_scan(each.deposit.centres) for each in scan.patient.distractors)]
-    z, rows, columns = volume.to_index_zyx(np.concatenate(centres).astype(np.float64)).T
-    places = np.rint(np.stack([z, *prepared.grid.to_pixels(rows, columns)], axis=1)).astype(np.int64)
-    is_inside = ((places >= 0) & (places < prepared.mapped.shape)).all(axis=1)
-    return places[is_inside]
+def _look_alikes(
+    scan: VirtualScan, volume: CtVolume, prepared: PreparedScan, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Places of dense things that are no coronary calcium, as many of each kind, shape (n, 3)."""
+    places = [np.zeros((0, 3), np.int64)]
+    for kind in sorted({each.kind for each in scan.patient.distractors}):
+        centres = np.concatenate([each.deposit.centres for each in scan.patient.distractors if each.kind == kind])
+        z, rows, columns = volume.to_index_zyx(scan.acquisition.to_scan(centres).astype(np.float64)).T
+        found = np.rint(np.stack([z, *prepared.grid.to_pixels(rows, columns)], axis=1)).astype(np.int64)
+        found = found[((found >= 0) & (found < prepared.mapped.shape)).all(axis=1)]
+        if len(found):
+            places.append(found[rng.integers(len(found), size=PLACES_PER_KIND)])
+    return np.concatenate(places)
 
 
 def _middles(artery: NDArray[np.bool_]) -> NDArray[np.int64]:
