@@ -155,7 +155,10 @@ def is_at_the_back(points: Points, axes: HeartAxes, system: System) -> NDArray[n
 
 
 def turn_to_apex(points: Points, axes: HeartAxes, system: System) -> int | None:
-    """Index of the point at the back of the heart where a trunk first turns to the apex, or None."""
+    """Index of the point at the back of the heart where a trunk turns to the apex, or None.
+
+    Where it turns most, within TURN_WINDOW_MM of where it begins to: tortuosity makes smaller turns before.
+    """
     even, position = resampled(points, CENTERLINE_STEP_MM)
     window = round(TURN_WINDOW_MM / CENTERLINE_STEP_MM)
     advance = even @ axes.apex
@@ -166,7 +169,6 @@ def turn_to_apex(points: Points, axes: HeartAxes, system: System) -> int | None:
     turning = np.flatnonzero(is_at_the_back(even, axes, system)[middle] & (turn >= SMALLEST_TURN) & is_descending)
     if len(turning) == 0:
         return None
-    sharpest = int(turning[0])
-    while sharpest + 1 < len(turn) and turn[sharpest + 1] >= turn[sharpest]:
-        sharpest += 1
+    first = int(turning[0])
+    sharpest = first + int(np.argmax(turn[first : first + window]))
     return round(float(position[middle[sharpest]]))
