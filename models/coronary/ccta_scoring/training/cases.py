@@ -70,8 +70,8 @@ def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]
     aorta = measure_aorta(volume, scan.aorta_mask)
     if isinstance(aorta, Refusal):
         raise ValueError(f"virtual patient {seed}: {aorta.text}")
-    look_alikes = _look_alikes(scan, volume, prepared, rng)
-    patches, patch_targets = _patches(prepared, _tree_targets(scan, prepared), look_alikes, patients, rng)
+    dense = {kind: _places_of(kind, scan, volume, prepared, rng) for kind in patients["look_alike_shares"]}
+    patches, patch_targets = _patches(prepared, _tree_targets(scan, prepared), dense, patients, rng)
     slices, slice_targets = _aorta_slices(prepared, resample_nearest(scan.aorta_mask, prepared.coarse_grid))
     return {
         "patches": patches,
@@ -93,7 +93,7 @@ def _tree_targets(scan: VirtualScan, prepared: PreparedScan) -> NDArray[np.uint8
 def _patches(
     prepared: PreparedScan,
     targets: NDArray[np.uint8],
-    look_alikes: NDArray[np.int64],
+    dense: Mapping[str, NDArray[np.int64]],
     patients: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -103,7 +103,8 @@ def _patches(
     places = {
         "artery": _middles(artery),
         "calcium": np.argwhere(calcium),
-        "look_alike": look_alikes,
+        "look_alike": np.concatenate([found for kind, found in dense.items() if kind != "stent"]),
+        "stent": dense["stent"],
         "bright": np.argwhere((prepared.mapped > BYTE * BRIGHT_VALUE) & ~calcium),
         "tube": np.argwhere(_dilated_coarse_tubes(prepared, artery)),
         "anywhere": np.argwhere(prepared.mapped[::4, ::8, ::8] > 90) * (4, 8, 8),
@@ -124,19 +125,16 @@ def _patches(
     return patches, patch_targets
 
 
-def _look_alikes(
-    scan: VirtualScan, volume: CtVolume, prepared: PreparedScan, rng: np.random.Generator
+def _places_of(
+    kind: str, scan: VirtualScan, volume: CtVolume, prepared: PreparedScan, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Places of dense things that are no coronary calcium, as many of each kind, shape (n, 3)."""
-    places = [np.zeros((0, 3), np.int64)]
-    for kind in sorted({each.kind for each in scan.patient.distractors}):
-        centres = np.concatenate([each.deposit.centres for each in scan.patient.distractors if each.kind == kind])
-        z, rows, columns = volume.to_index_zyx(scan.acquisition.to_scan(centres).astype(np.float64)).T
-        found = np.rint(np.stack([z, *prepared.grid.to_pixels(rows, columns)], axis=1)).astype(np.int64)
-        found = found[((found >= 0) & (found < prepared.mapped.shape)).all(axis=1)]
-        if len(found):
-            places.append(found[rng.integers(len(found), size=PLACES_PER_KIND)])
-    return np.concatenate(places)
+    """Places of one kind of dense things that are no coronary calcium, shape (PLACES_PER_KIND, 3), or (0, 3)."""
+    centres = [np.zeros((0, 3))]
+    centres += [scan.acquisition.to_scan(e.deposit.centres) for e in scan.patient.distractors if e.kind == kind]
+    z, rows, columns = volume.to_index_zyx(np.concatenate(centres).astype(np.float64)).T
+    found = np.rint(np.stack([z, *prepared.grid.to_pixels(rows, columns)], axis=1)).astype(np.int64)
+    found = found[((found >= 0) & (found < prepared.mapped.shape)).all(axis=1)]
+    return found[rng.integers(len(found), size=PLACES_PER_KIND)] if len(found) else found
 
 
 def _middles(artery: NDArray[np.bool_]) -> NDArray[np.int64]:
