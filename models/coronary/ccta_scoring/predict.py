@@ -28,6 +28,7 @@ from coronary.ccta_scoring.masks import (
 )
 from coronary.ccta_scoring.preprocess import PreparedScan, prepare
 from coronary.ccta_scoring.scan_quality import ScanAssessment, check_contrast, check_noise
+from coronary.ccta_scoring.stents import check_stents
 from coronary.ccta_scoring.tree_quality import (
     check_calibration,
     check_coverage,
@@ -107,6 +108,7 @@ def predict(
     factor = calibration.calibration_factor_hu
     after = ScanAssessment.of(
         check_score(scoring),
+        check_stents(volume, tree, scoring.calcium),
         check_calibration(factor, aorta, points, scoring.lumen),
         check_motion(factor, points, scoring.lumen),
     )
