@@ -139,10 +139,10 @@ def network_calcium(
     voxel_mm3 = float(np.prod(volume.spacing_zyx_mm))
     least = MINIMUM_PIECE_MM3 / voxel_mm3
     index_zyx = estimate.index_zyx
-    is_calcium = _large_pieces(index_zyx, estimate.probability >= CALCIUM_PROBABILITY, least)
-    is_calcium &= _touching(connected_pieces(index_zyx, is_calcium), estimate.probability >= CERTAIN_PROBABILITY)
-    might_be = _large_pieces(index_zyx, estimate.probability >= DOUBT_PROBABILITY, least)
-    piece = connected_pieces(index_zyx, might_be)
+    likely = connected_pieces(index_zyx, estimate.probability >= CALCIUM_PROBABILITY)
+    is_calcium = _in_large(likely, least) & _touching(likely, estimate.probability >= CERTAIN_PROBABILITY)
+    piece = connected_pieces(index_zyx, estimate.probability >= DOUBT_PROBABILITY)
+    might_be = _in_large(piece, least)
     is_doubtful = might_be & ~_touching(piece, is_calcium)
     is_near, point, _ = nearest_points(volume, centerlines, index_zyx, NETWORK_REACH_MM)
     is_near = _mostly(piece, is_near)
@@ -210,12 +210,11 @@ def connected_pieces(index_zyx: NDArray[np.int64], chosen: NDArray[np.bool_]) ->
     return piece
 
 
-def _large_pieces(index_zyx: NDArray[np.int64], chosen: NDArray[np.bool_], minimum_voxels: float) -> NDArray[np.bool_]:
-    """The chosen voxels whose piece is large enough."""
-    piece = connected_pieces(index_zyx, chosen)
-    is_large = np.bincount(piece) >= minimum_voxels
-    is_large[:1] = False
-    return np.asarray(is_large[piece], dtype=np.bool_) if len(piece) else chosen
+def _in_large(piece: NDArray[np.int64], minimum_voxels: float) -> NDArray[np.bool_]:
+    """Whether each voxel lies in a piece that is large enough; `piece` as from :func:`connected_pieces`."""
+    is_large = np.bincount(piece, minlength=1) >= minimum_voxels
+    is_large[0] = False
+    return np.asarray(is_large[piece])
 
 
 def _touching(piece: NDArray[np.int64], cores: NDArray[np.bool_]) -> NDArray[np.bool_]:

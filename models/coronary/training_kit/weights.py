@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +37,29 @@ class WeightAverage:
                 self.average[name].mul_(decay).add_(tensor.detach(), alpha=1 - decay)
             else:
                 self.average[name].copy_(tensor)
+
+
+def training_state(
+    network: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage, step: int
+) -> dict[str, Any]:
+    """What a checkpoint holds of any training, to be taken up by :func:`resume_training`."""
+    return {
+        "network": network.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "average": average.average,
+        "average_steps": average.steps,
+        "step": step,
+    }
+
+
+def resume_training(
+    state: dict[str, Any], network: nn.Module, optimiser: torch.optim.Optimizer, average: WeightAverage
+) -> int:
+    """Go on from a checkpoint's :func:`training_state`; returns the step it was written at."""
+    network.load_state_dict(state["network"])
+    optimiser.load_state_dict(state["optimiser"])
+    average.average, average.steps = state["average"], state["average_steps"]
+    return int(state["step"])
 
 
 def write_weights(path: Path, state: dict[str, Tensor]) -> None:

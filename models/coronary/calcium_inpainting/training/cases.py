@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +26,19 @@ def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]
     ``has_calcium`` (n,), whether there is some in the larger hidden cube.
     """
     rng = np.random.default_rng([seed, 2])
-    scan = render(
-        draw_patient(seed, calcium="none" if seed % 4 == 0 else "present"),
+    scan = render_scan(seed, "none" if seed % 4 == 0 else "present", patients)
+    return cut_patches(scan, patients["patches"], patients["calcium_share"], rng)
+
+
+def render_scan(seed: int, calcium: Literal["none", "present"], patients: Mapping[str, Any]) -> VirtualScan:
+    """The contrast scan of the virtual patient of `seed`, with its calcium-free twin."""
+    return render(
+        draw_patient(seed, calcium=calcium),
         draw_acquisition(seed, "ccta"),
         in_plane_fov_mm=patients["fov_mm"],
         matrix=round(patients["fov_mm"] / patients["pixel_mm"]),
         with_twin=True,
     )
-    return cut_patches(scan, patients["patches"], patients["calcium_share"], rng)
 
 
 def cut_patches(

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from skimage.restoration import inpaint_biharmonic
 
 from coronary.calcium_inpainting.patches import HIDDEN_VOXELS, hidden_cube
-from coronary.calcium_inpainting.training.cases import cut_patches
+from coronary.calcium_inpainting.training.cases import cut_patches, render_scan
 from coronary.calcium_inpainting.training.network import NETWORK_NAMES
 from coronary.calcium_inpainting.training.train import load_patches, restore, train
-from coronary.virtual_patient import draw_acquisition, draw_patient, render
 
 FILL = "biharmonic fill"
 
@@ -29,19 +28,13 @@ SHOWN = 5
 WINDOW_HU = (-150.0, 650.0)
 
 
-def test_patches(config: Mapping[str, Any]) -> NDArray[np.float32]:
+def unseen_patches(config: Mapping[str, Any]) -> NDArray[np.float32]:
     """The patches of the experiment, (n, 32, 32, 32) HU: the same number of every patient, none with calcium."""
     patients, experiment = config["patients"], config["experiment_1"]
     first, last = experiment["seeds"]
     found = []
     for seed in range(first, last + 1):
-        scan = render(
-            draw_patient(seed, calcium="none"),
-            draw_acquisition(seed, "ccta"),
-            in_plane_fov_mm=patients["fov_mm"],
-            matrix=round(patients["fov_mm"] / patients["pixel_mm"]),
-            with_twin=True,
-        )
+        scan = render_scan(seed, "none", patients)
         count = experiment["patches"] // (last + 1 - first)
         found.append(cut_patches(scan, count, 0.0, np.random.default_rng([seed, 2]))["patches"])
     return np.concatenate(found).astype(np.float32)
@@ -61,7 +54,7 @@ def errors(found_hu: NDArray[np.float32], true_hu: NDArray[np.float32], hidden: 
 def run(config: Mapping[str, Any], cases: Path, out: Path) -> str:
     """Train what is not trained yet, restore the patches, write ``experiment-1.png``; returns the table."""
     out.mkdir(parents=True, exist_ok=True)
-    true_hu = test_patches(config)
+    true_hu = unseen_patches(config)
     seen, wanted = load_patches(sorted(cases.glob("*.npz")))
     rows = ["| network | " + " | ".join(f"{side}³, patch | {side}³, hidden" for side in HIDDEN_VOXELS) + " |"]
     rows.append("|---" * (1 + 2 * len(HIDDEN_VOXELS)) + "|")

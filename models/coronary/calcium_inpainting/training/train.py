@@ -21,7 +21,7 @@ from torch.nn import functional
 from coronary.calcium_inpainting.patches import HIDDEN_VOXELS, hidden_cube, network_input, to_hu, to_unit
 from coronary.calcium_inpainting.training.network import NETWORK_NAMES, NetworkName, build_network
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
-from coronary.training_kit.weights import WeightAverage, warm_cosine
+from coronary.training_kit.weights import WeightAverage, resume_training, training_state, warm_cosine
 
 CHECKPOINT_STEPS = 200
 
@@ -73,9 +73,7 @@ def train(
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=optimisation["weight_decay"], fused=True)
     step, total, hidden = 0, int(optimisation["steps"]), hidden_cube(side)
     if (state := load_checkpoint(out / "checkpoint.pt")) is not None:
-        network.load_state_dict(state["network"])
-        optimiser.load_state_dict(state["optimiser"])
-        average.average, average.steps, step = state["average"], state["average_steps"], state["step"]
+        step = resume_training(state, network, optimiser, average)
     rng = np.random.default_rng([step, side])
     with Progress() as progress:
         bar = progress.add_task(f"{name}, cube of {side}", total=total, completed=step)
@@ -95,16 +93,7 @@ def train(
             step += 1
             progress.advance(bar)
             if step % CHECKPOINT_STEPS == 0 or step == total:
-                save_checkpoint(
-                    out / "checkpoint.pt",
-                    {
-                        "network": network.state_dict(),
-                        "optimiser": optimiser.state_dict(),
-                        "average": average.average,
-                        "average_steps": average.steps,
-                        "step": step,
-                    },
-                )
+                save_checkpoint(out / "checkpoint.pt", training_state(network, optimiser, average, step))
     network.load_state_dict(average.average)
     return network.eval()
 

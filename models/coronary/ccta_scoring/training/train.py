@@ -32,7 +32,7 @@ from coronary.ccta_scoring.preprocess import (
 from coronary.ccta_scoring.training.batches import Batches
 from coronary.ccta_scoring.training.network import DeepLabV3Plus, VNet
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
-from coronary.training_kit.weights import WeightAverage, read_weights, warm_cosine
+from coronary.training_kit.weights import WeightAverage, read_weights, resume_training, training_state, warm_cosine
 
 NetworkName = Literal["tree", "aorta"]
 
@@ -134,9 +134,7 @@ def train(
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=recipe["weight_decay"], fused=True)
     step = 0
     if (state := load_checkpoint(out / "checkpoint.pt")) is not None:
-        network.load_state_dict(state["network"])
-        optimiser.load_state_dict(state["optimiser"])
-        average.average, average.steps, step = state["average"], state["average_steps"], state["step"]
+        step = resume_training(state, network, optimiser, average)
         print(f"resumed at step {step}")
     batches = Batches(*load_pieces(cases, name), recipe, PIECES[name][2], np.random.default_rng(step + 1))
     loader = iter(DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4))
@@ -169,16 +167,7 @@ def train(
             figures = ", ".join(f"{key} {value:.4f}" for key, value in validate(averaged, *unseen).items())
             print(f"step {step}  validation: {figures}", flush=True)
         if step % CHECKPOINT_STEPS == 0 or is_done:
-            save_checkpoint(
-                out / "checkpoint.pt",
-                {
-                    "network": network.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "average": average.average,
-                    "average_steps": average.steps,
-                    "step": step,
-                },
-            )
+            save_checkpoint(out / "checkpoint.pt", training_state(network, optimiser, average, step))
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ from coronary.csct_scoring.training.places import PlaceSampler
 from coronary.ct_volume import CtVolume
 from coronary.evaluation.virtual_cohort import cohort
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
-from coronary.training_kit.weights import WeightAverage, read_weights, warm_cosine
+from coronary.training_kit.weights import WeightAverage, read_weights, resume_training, training_state, warm_cosine
 from coronary.virtual_patient import VirtualScan, draw_acquisition, draw_patient, render
 
 #: Steps between two checkpoints, and between two validations.
@@ -122,11 +122,8 @@ class Training:
         self.average = WeightAverage(self.network)
         self.optimiser = self._new_optimiser()
         if (state := load_checkpoint(self.checkpoint)) is not None:
-            self.network.load_state_dict(state["network"])
-            self.optimiser.load_state_dict(state["optimiser"])
-            self.average.average, self.average.steps = state["average"], state["average_steps"]
-            self.step, self.phase, self.phase_step = state["step"], state["phase"], state["phase_step"]
-            self.best = state["best"]
+            self.step = resume_training(state, self.network, self.optimiser, self.average)
+            self.phase, self.phase_step, self.best = state["phase"], state["phase_step"], state["best"]
             print(f"resumed at step {self.step}")
 
     def _new_optimiser(self) -> torch.optim.Optimizer:
@@ -189,11 +186,7 @@ class Training:
         save_checkpoint(
             self.checkpoint,
             {
-                "network": self.network.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "average": self.average.average,
-                "average_steps": self.average.steps,
-                "step": self.step,
+                **training_state(self.network, self.optimiser, self.average, self.step),
                 "phase": self.phase,
                 "phase_step": self.phase_step,
                 "best": self.best,
