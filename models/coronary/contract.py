@@ -23,6 +23,7 @@ from coronary.reasons import QualityNote, Refusal
 
 __all__ = [
     "AcquisitionFacts",
+    "CalciumEstimate",
     "CalciumFindings",
     "ContrastFindings",
     "Family",
@@ -156,6 +157,25 @@ class LumenCourse:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class CalciumEstimate:
+    """What a network says of every voxel of a contrast scan that might be calcium, in raster order.
+
+    Parameters
+    ----------
+    index_zyx
+        Shape (m, 3): indices into the volume.
+    probability
+        Shape (m,): of being coronary calcium.
+    excess_hu
+        Shape (m,): what calcium adds to the attenuation, at the tube voltage of the scan, HU.
+    """
+
+    index_zyx: NDArray[np.int64]
+    probability: NDArray[np.float64]
+    excess_hu: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ContrastFindings:
     """What a contrast scan shows besides calcium, and what its thresholds were adapted to; attenuations in HU.
 
@@ -184,6 +204,8 @@ class ContrastFindings:
         thick slices would show of them.
     courses
         Attenuation along each centreline of the tree, in its order.
+    estimate
+        Every voxel that might be calcium, scored or not.
     """
 
     tree: CoronaryTree
@@ -199,6 +221,7 @@ class ContrastFindings:
     agatston_at_higher_thresholds: VesselValues
     segmented_volume_mm3: VesselValues
     courses: tuple[LumenCourse, ...]
+    estimate: CalciumEstimate
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,7 +22,7 @@ from coronary.ccta_scoring.attenuation_mixture import (
 )
 from coronary.ccta_scoring.calibration import ContrastCalibration
 from coronary.ccta_scoring.centerlines import CenterlinePoints
-from coronary.ccta_scoring.contrast_calcium import CalciumEstimate, ContrastCalcium, NetworkCalcium
+from coronary.ccta_scoring.contrast_calcium import ContrastCalcium, NetworkCalcium
 from coronary.ccta_scoring.lumen_courses import lumen_courses
 from coronary.ccta_scoring.scan_quality import (
     Finding,
@@ -69,7 +69,6 @@ __all__ = [
     "AorticAttenuation",
     "AttenuationMapping",
     "AttenuationMixture",
-    "CalciumEstimate",
     "CctaScoring",
     "CenterlinePoints",
     "ContrastCalcium",

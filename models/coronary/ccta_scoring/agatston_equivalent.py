@@ -17,7 +17,6 @@ from coronary.calcium.voxel_grid import VoxelGrid
 from coronary.ccta_scoring.calibration import ContrastCalibration
 from coronary.ccta_scoring.centerlines import CenterlinePoints
 from coronary.ccta_scoring.contrast_calcium import (
-    CalciumEstimate,
     ContrastCalcium,
     NetworkCalcium,
     network_calcium,
@@ -26,6 +25,7 @@ from coronary.ccta_scoring.contrast_calcium import (
 from coronary.ccta_scoring.lumen import LumenReference, measure_lumen
 from coronary.ccta_scoring.paper_rule import adaptive_thresholds_hu, adaptive_weight
 from coronary.ccta_scoring.virtual_calcium_scan import CalciumScanValues, values_in_calcium_scan
+from coronary.contract import CalciumEstimate
 from coronary.ct_volume import CtVolume
 
 #: Shift of Agatston's threshold that shows how firm a score is, HU: about the noise of one voxel of a calcium scan.

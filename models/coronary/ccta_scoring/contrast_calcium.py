@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial import KDTree
 
 from coronary.ccta_scoring.centerlines import CenterlinePoints
 from coronary.ccta_scoring.cross_sections import assign_cross_sections, nearest_points
 from coronary.ccta_scoring.paper_rule import REACH_MM, WALL_HU
+from coronary.contract import CalciumEstimate
 from coronary.ct_volume import CtVolume
+from coronary.imaging.connected_pieces import connected_pieces, is_touching
 from coronary.imaging.mask_surface import surface_zyx
 
 #: A voxel is calcium from this probability, in a connected piece that holds one of at least the second: of the pieces
@@ -46,28 +47,6 @@ MINIMUM_SHARE_WITHIN_REACH = 0.5
 #: What lies this close to the blood of the aorta, the thickness of its wall, is calcium of that wall, mm. A calcium
 #: scan does not count it for the coronary artery that leaves there either.
 AORTIC_WALL_MM = 1.5
-
-#: Faces only: 6-connected in 3-D, as in :mod:`coronary.calcium`.
-SIX_CONNECTED = ndimage.generate_binary_structure(3, 1)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CalciumEstimate:
-    """What the tree network says of every voxel that might be calcium, in raster order.
-
-    Parameters
-    ----------
-    index_zyx
-        Shape (m, 3): indices into the volume.
-    probability
-        Shape (m,): of being coronary calcium.
-    excess_hu
-        Shape (m,): what calcium adds to the attenuation, at the tube voltage of the scan, HU.
-    """
-
-    index_zyx: NDArray[np.int64]
-    probability: NDArray[np.float64]
-    excess_hu: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,10 +119,10 @@ def network_calcium(
     least = MINIMUM_PIECE_MM3 / voxel_mm3
     index_zyx = estimate.index_zyx
     likely = connected_pieces(index_zyx, estimate.probability >= CALCIUM_PROBABILITY)
-    is_calcium = _in_large(likely, least) & _touching(likely, estimate.probability >= CERTAIN_PROBABILITY)
+    is_calcium = _in_large(likely, least) & is_touching(likely, estimate.probability >= CERTAIN_PROBABILITY)
     piece = connected_pieces(index_zyx, estimate.probability >= DOUBT_PROBABILITY)
     might_be = _in_large(piece, least)
-    is_doubtful = might_be & ~_touching(piece, is_calcium)
+    is_doubtful = might_be & ~is_touching(piece, is_calcium)
     is_near, point, _ = nearest_points(volume, centerlines, index_zyx, NETWORK_REACH_MM)
     is_near = _mostly(piece, is_near)
     is_free = np.ones(len(index_zyx), dtype=np.bool_)
@@ -198,31 +177,11 @@ def in_aortic_wall(volume: CtVolume, aorta_mask: NDArray[np.bool_], index_zyx: N
     return is_aortic | np.isfinite(distance_mm)
 
 
-def connected_pieces(index_zyx: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Number from 1 of the 6-connected piece of each chosen voxel, 0 for the others."""
-    piece = np.zeros(len(chosen), dtype=np.int64)
-    if chosen.any():
-        index = index_zyx[chosen] - index_zyx[chosen].min(axis=0)
-        box = np.zeros(index.max(axis=0) + 1, dtype=np.bool_)
-        box[tuple(index.T)] = True
-        labels, _ = ndimage.label(box, SIX_CONNECTED)
-        piece[chosen] = labels[tuple(index.T)]
-    return piece
-
-
 def _in_large(piece: NDArray[np.int64], minimum_voxels: float) -> NDArray[np.bool_]:
     """Whether each voxel lies in a piece that is large enough; `piece` as from :func:`connected_pieces`."""
     is_large = np.bincount(piece, minlength=1) >= minimum_voxels
     is_large[0] = False
     return np.asarray(is_large[piece])
-
-
-def _touching(piece: NDArray[np.int64], cores: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Whether each voxel lies in a piece that holds a core; `piece` as from :func:`connected_pieces`."""
-    has_core = np.zeros(int(piece.max(initial=0)) + 1, dtype=np.bool_)
-    has_core[piece[cores]] = True
-    has_core[0] = False
-    return np.asarray(has_core[piece])
 
 
 def _mostly(piece: NDArray[np.int64], within: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from coronary.calcium import CalciumScore, Lesion, Vessel, cac_drs
 from coronary.calcium.voxel_grid import centroid_lps_mm
 from coronary.ccta_scoring.agatston_equivalent import EQUIVALENT_CONVENTION, PAPER_CONVENTION, ContrastScoring
-from coronary.ccta_scoring.contrast_calcium import ContrastCalcium, connected_pieces
+from coronary.ccta_scoring.contrast_calcium import ContrastCalcium
 from coronary.ct_volume import CtVolume
+from coronary.imaging.connected_pieces import connected_pieces
 
 
 def lesions_of(calcium: ContrastCalcium) -> list[NDArray[np.int64]]:

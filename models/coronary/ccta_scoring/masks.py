@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from coronary.ccta_scoring.contrast_calcium import CalciumEstimate
 from coronary.ccta_scoring.preprocess import (
     BYTE,
     COARSE_MM,
@@ -24,7 +23,7 @@ from coronary.ccta_scoring.preprocess import (
     network_input,
     tree_channels,
 )
-from coronary.contract import ModelSession, ProgressCallback
+from coronary.contract import CalciumEstimate, ModelSession, ProgressCallback
 from coronary.ct_volume import CtVolume
 from coronary.imaging.resampling import CropGrid
 

@@ -9,7 +9,8 @@ import pytest
 from scipy import ndimage
 
 from coronary.calcium import Vessel
-from coronary.ccta_scoring import CalciumEstimate, CenterlinePoints, ContrastCalibration, score_contrast_scan
+from coronary.ccta_scoring import CenterlinePoints, ContrastCalibration, score_contrast_scan
+from coronary.contract import CalciumEstimate
 from coronary.ct_volume import CtVolume
 
 #: HU of 1 mg/mL of iodine and of 1 mg/cm³ of hydroxyapatite by tube voltage (phantom design, table 1.1).

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from coronary.calcium import Vessel
-from coronary.ccta_scoring import CalciumEstimate, CenterlinePoints, ContrastCalibration
+from coronary.ccta_scoring import CenterlinePoints, ContrastCalibration
 from coronary.ccta_scoring.centerlines import centerline_attenuation
 from coronary.ccta_scoring.cross_sections import assign_cross_sections
 from coronary.ccta_scoring.lumen import measure_lumen
+from coronary.contract import CalciumEstimate
 from coronary.ct_volume import CtVolume
 
 

@@ -1,0 +1,1 @@
+"""Training of the mapping between contrast and non-contrast slices (torch)."""

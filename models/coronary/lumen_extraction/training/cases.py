@@ -1,0 +1,59 @@
+"""Slices of virtual contrast and calcium scans, drawn apart from one another as a CycleGAN needs them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coronary.training_kit.case_files import run_command
+from coronary.virtual_patient import Acquisition, VirtualPatient, draw_acquisition, draw_patient, render
+
+
+def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Render the virtual patient of `seed` and draw slices; `patients` is that table of ``config.toml``.
+
+    Keys, all (n, rows, columns), int16 HU: ``contrast`` and ``non_contrast``, slices of a contrast scan and of a
+    calcium-scoring CT, unpaired as in paper 0; ``contrast_off``, those of ``contrast`` without the contrast agent,
+    noise and all else the same, which no clinic could scan.
+    """
+    rng = np.random.default_rng([seed, 3])
+    patient = draw_patient(seed, calcium="none" if seed % 4 == 0 else "present")
+    contrast = draw_acquisition(seed, "ccta")
+    chosen = rng.choice(contrast.slice_count, size=patients["slices"], replace=False)
+    return {
+        "contrast": rendered_hu(patient, contrast, patients)[chosen],
+        "contrast_off": rendered_hu(patient, without_contrast(contrast), patients)[chosen],
+        "non_contrast": _calcium_scan_slices(patient, seed, patients, rng),
+    }
+
+
+def rendered_hu(patient: VirtualPatient, acquisition: Acquisition, patients: Mapping[str, Any]) -> NDArray[np.int16]:
+    """All slices of one scan around the heart, shape (slices, pixels, pixels), HU."""
+    pixels = patients["pixels"]
+    return render(patient, acquisition, in_plane_fov_mm=pixels * patients["pixel_mm"], matrix=pixels).voxels_hu
+
+
+def without_contrast(acquisition: Acquisition) -> Acquisition:
+    """The same scan of the same patient before any contrast agent was given."""
+    return dataclasses.replace(acquisition, iodine_mg_ml=dict.fromkeys(acquisition.iodine_mg_ml, 0.0))
+
+
+def _calcium_scan_slices(
+    patient: VirtualPatient, seed: int, patients: Mapping[str, Any], rng: np.random.Generator
+) -> NDArray[np.int16]:
+    slices = rendered_hu(patient, draw_acquisition(seed, "csct"), patients)
+    return slices[rng.choice(len(slices), size=min(patients["slices"], len(slices)), replace=False)]
+
+
+def main() -> None:
+    """Write training cases: ``python -m coronary.lumen_extraction.training.cases --out cases``."""
+    run_command(build_case, main.__doc__, Path(__file__).with_name("config.toml"))
+
+
+if __name__ == "__main__":
+    main()

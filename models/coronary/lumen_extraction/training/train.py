@@ -1,0 +1,170 @@
+"""Train DL-LEM: two mappings between contrast and non-contrast slices, as a CycleGAN or against the virtual truth.
+
+``paper`` is unpaired, as in paper 0: least-squares adversarial loss (Mao 2017) and cycle consistency (Zhu 2017).
+``paired`` is ours: the same generator learns the slice without contrast agent, which only virtual patients have.
+Resumable: a kill costs at most the steps since the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import Progress
+from torch import Tensor, nn
+from torch.nn import functional
+
+from coronary.lumen_extraction.slices import to_unit
+from coronary.lumen_extraction.training.network import BlendedConvolutions, Discriminator
+from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
+
+Form = Literal["paper", "paired"]
+FORMS: tuple[Form, ...] = get_args(Form)
+
+CHECKPOINT_STEPS = 100
+
+Slices = NDArray[np.int16]
+
+
+def load_slices(paths: Sequence[Path]) -> dict[str, Slices]:
+    """Slices of all cases by name (:mod:`.cases`), each (n, rows, columns), HU."""
+    found: dict[str, list[Slices]] = {"contrast": [], "contrast_off": [], "non_contrast": []}
+    for path in paths:
+        with np.load(path) as case:
+            for name, slices in found.items():
+                slices.append(case[name])
+    return {name: np.concatenate(slices) for name, slices in found.items()}
+
+
+def draw_crops(stacks: Sequence[Slices], count: int, size: int, rng: np.random.Generator) -> list[Tensor]:
+    """Crops (count, 1, size, size) at the same drawn places of every stack, flipped left and right at random."""
+    depth, rows, columns = stacks[0].shape
+    z, y, x = (rng.integers(n, size=count) for n in (depth, rows - size + 1, columns - size + 1))
+    step = np.where(rng.uniform(size=count) < 0.5, -1, 1)
+    return [
+        torch.from_numpy(
+            np.stack(
+                [to_unit(stack[z[k], y[k] : y[k] + size, x[k] : x[k] + size])[:, :: int(step[k])] for k in range(count)]
+            )[:, None]
+        )
+        for stack in stacks
+    ]
+
+
+class CycleGan(nn.Module):
+    """Both mappings and both discriminators, with their losses."""
+
+    def __init__(self, cycle_weight: float) -> None:
+        super().__init__()
+        self.to_non_contrast, self.to_contrast = BlendedConvolutions(), BlendedConvolutions()
+        self.is_non_contrast, self.is_contrast = Discriminator(), Discriminator()
+        self.cycle_weight = cycle_weight
+
+    def generators(self) -> list[nn.Parameter]:
+        """Parameters of both mappings."""
+        return [*self.to_non_contrast.parameters(), *self.to_contrast.parameters()]
+
+    def discriminators(self) -> list[nn.Parameter]:
+        """Parameters of both discriminators."""
+        return [*self.is_non_contrast.parameters(), *self.is_contrast.parameters()]
+
+    def generator_loss(self, contrast: Tensor, non_contrast: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss of the mappings, and the made non-contrast and contrast slices."""
+        off, on = self.to_non_contrast(contrast), self.to_contrast(non_contrast)
+        adversarial = _score_loss(self.is_non_contrast(off), 1.0) + _score_loss(self.is_contrast(on), 1.0)
+        cycle = functional.l1_loss(self.to_contrast(off), contrast) + functional.l1_loss(
+            self.to_non_contrast(on), non_contrast
+        )
+        return adversarial + self.cycle_weight * cycle, off.detach(), on.detach()
+
+    def discriminator_loss(self, contrast: Tensor, non_contrast: Tensor, off: Tensor, on: Tensor) -> Tensor:
+        """Loss of both discriminators on scanned slices and made ones."""
+        return (
+            _score_loss(self.is_non_contrast(non_contrast), 1.0)
+            + _score_loss(self.is_non_contrast(off), 0.0)
+            + _score_loss(self.is_contrast(contrast), 1.0)
+            + _score_loss(self.is_contrast(on), 0.0)
+        )
+
+
+def train(form: Form, optimisation: Mapping[str, Any], slices: Mapping[str, Slices], out: Path) -> BlendedConvolutions:
+    """Train one form; goes on from ``checkpoint.pt`` in `out`.
+
+    Returns
+    -------
+    BlendedConvolutions
+        The mapping from contrast to non-contrast slices, ready to answer.
+    """
+    torch.manual_seed(1)
+    gan = CycleGan(optimisation["cycle_weight"])
+    rates = {"lr": optimisation["learning_rate"], "betas": tuple(optimisation["betas"])}
+    for_generators = torch.optim.Adam(gan.generators(), **rates)
+    for_discriminators = torch.optim.Adam(gan.discriminators(), **rates)
+    step, total = 0, int(optimisation["steps"])
+    if (state := load_checkpoint(out / "checkpoint.pt")) is not None:
+        gan.load_state_dict(state["gan"])
+        for_generators.load_state_dict(state["for_generators"])
+        for_discriminators.load_state_dict(state["for_discriminators"])
+        step = int(state["step"])
+    rng = np.random.default_rng([step, 4])
+    count, size = optimisation["batch"], optimisation["crop_pixels"]
+    gan.train()
+    with Progress() as progress:
+        bar = progress.add_task(f"DL-LEM, {form}", total=total, completed=step)
+        while step < total:
+            if form == "paired":
+                contrast, truth = draw_crops([slices["contrast"], slices["contrast_off"]], count, size, rng)
+                loss = functional.l1_loss(gan.to_non_contrast(contrast), truth)
+                _descend(for_generators, loss)
+            else:
+                (contrast,) = draw_crops([slices["contrast"]], count, size, rng)
+                (non_contrast,) = draw_crops([slices["non_contrast"]], count, size, rng)
+                loss, off, on = gan.generator_loss(contrast, non_contrast)
+                _descend(for_generators, loss)
+                _descend(for_discriminators, gan.discriminator_loss(contrast, non_contrast, off, on))
+            step += 1
+            progress.update(bar, advance=1, description=f"DL-LEM, {form}, loss {loss.item():.4f}")
+            if step % CHECKPOINT_STEPS == 0 or step == total:
+                state = {
+                    "gan": gan.state_dict(),
+                    "for_generators": for_generators.state_dict(),
+                    "for_discriminators": for_discriminators.state_dict(),
+                    "step": step,
+                }
+                save_checkpoint(out / "checkpoint.pt", state)
+    return gan.to_non_contrast.eval()
+
+
+def _score_loss(score: Tensor, wanted: float) -> Tensor:
+    return functional.mse_loss(score, torch.full_like(score, wanted))
+
+
+def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+
+
+def main() -> None:
+    """Train: ``python -m coronary.lumen_extraction.training.train paper --cases DIR --out run``."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("form", choices=FORMS)
+    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.toml"))
+    parser.add_argument("--cases", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    optimisation = tomllib.loads(arguments.config.read_text())["optimisation"]
+    train(arguments.form, optimisation, load_slices(sorted(arguments.cases.glob("*.npz"))), arguments.out)
+
+
+if __name__ == "__main__":
+    main()
