@@ -5,7 +5,7 @@ from __future__ import annotations
 from coronary.stenosis.cad_rads import CadRads, cad_rads_category
 from coronary.stenosis.healthy_diameter import healthy_diameter_mm
 from coronary.stenosis.lumen_profile import LumenProfile, measure_profile
-from coronary.stenosis.segment_stenosis import READER_GRADES, SegmentStenosis, segment_stenoses
+from coronary.stenosis.segment_stenosis import READER_GRADES, SegmentStenosis, reader_grade, segment_stenoses
 
 __all__ = [
     "READER_GRADES",
@@ -15,5 +15,6 @@ __all__ = [
     "cad_rads_category",
     "healthy_diameter_mm",
     "measure_profile",
+    "reader_grade",
     "segment_stenoses",
 ]

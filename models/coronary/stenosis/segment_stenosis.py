@@ -51,8 +51,13 @@ class SegmentStenosis:
 
     @property
     def grade(self) -> int:
-        """The nearest of READER_GRADES; half-way between two, the higher."""
-        return min(READER_GRADES, key=lambda grade: (abs(grade - self.percent), -grade))
+        """The grade a reader would give."""
+        return reader_grade(self.percent)
+
+
+def reader_grade(percent: float) -> int:
+    """The nearest of READER_GRADES; half-way between two, the higher."""
+    return min(READER_GRADES, key=lambda grade: (abs(grade - percent), -grade))
 
 
 def segment_stenoses(profiles: Sequence[LumenProfile]) -> tuple[SegmentStenosis, ...]:

@@ -1,0 +1,132 @@
+"""Tables of a stenosis study in the layout of paper 0, tables 2 and 3, with its figure 4 in numbers.
+
+Decides layout and rounding only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coronary.evaluation.diagnostic_accuracy import DiagnosticAccuracy
+from coronary.evaluation.estimates import Estimate, Proportion
+from coronary.evaluation.stenosis_study import (
+    ERASED_BELOW_PERCENT,
+    ERASED_FROM_PERCENT,
+    GroupComparison,
+    SegmentRecord,
+    SeriesFidelity,
+    compare_groups,
+    original_fidelity,
+    series_fidelity,
+)
+
+_FIGURES = (
+    ("Sensitivity", "sensitivity"),
+    ("Specificity", "specificity"),
+    ("Positive predictive value", "positive_predictive_value"),
+    ("Negative predictive value", "negative_predictive_value"),
+    ("Accuracy", "accuracy"),
+)
+
+
+def to_stenosis_markdown(records: Sequence[SegmentRecord], series: Sequence[str], *, data_name: str) -> str:
+    """All tables of a study; an evaluation without narrowed or without other segments is left out, and says so.
+
+    Raises
+    ------
+    ValueError
+        Without any record.
+    """
+    if not records:
+        raise ValueError("a study without segments")
+    unreadable = [record for record in records if record.is_unreadable]
+    blocks = []
+    for name in series:
+        blocks.append(_evaluation(f"Evaluation 1, all segments: {name}", records, name, data_name))
+        blocks.append(_evaluation(f"Evaluation 2, unreadable segments: {name}", unreadable, name, data_name))
+    blocks.append(_fidelity_table(records, series, data_name))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _evaluation(title: str, records: Sequence[SegmentRecord], name: str, data_name: str) -> str:
+    heading = f"**{title}** ({data_name}, {len(records)} segments; layout of paper 0, tables 2 and 3)"
+    if len({record.is_significant for record in records}) < 2:
+        return f"{heading}: not reported, there are not both narrowed and other segments."
+    found = compare_groups(records, name)
+    rows = [f"| {label} | {_percent(*_pair(found, key))} |" for label, key in _FIGURES]
+    areas, moved = found.areas, found.reclassified
+    original, derived = _counts(found.original), _counts(found.derived)
+    return "\n".join(
+        [
+            heading,
+            "",
+            f"| | CCTA group | {name} group |",
+            "|---|---|---|",
+            f"| significant (≥ 75 %) → called significant, not | {original[0]} | {derived[0]} |",
+            f"| nonsignificant → called significant, not | {original[1]} | {derived[1]} |",
+            *rows,
+            f"| AUC | {_area(areas.first)} | {_area(areas.second)} |",
+            "",
+            f"p of {name} against CCTA: sensitivity {_p(found.sensitivity_p)}, specificity {_p(found.specificity_p)} "
+            f"(Fisher), accuracy {_p(found.accuracy_p)} (McNemar), AUC {_p(areas.p_value)} (DeLong). "
+            f"NRI {_signed(moved.net_improvement)}, IDI {_signed(moved.integrated_improvement)}.",
+        ]
+    )
+
+
+def _fidelity_table(records: Sequence[SegmentRecord], series: Sequence[str], data_name: str) -> str:
+    rows = [("CCTA", original_fidelity(records)), *((name, series_fidelity(records, name)) for name in series)]
+    return "\n".join(
+        [
+            f"**Read against true diameter stenosis** ({data_name}, {len(records)} segments)",
+            "",
+            f"| | erased: true ≥ {ERASED_FROM_PERCENT:.0f} % shown as < {ERASED_BELOW_PERCENT:.0f} % | "
+            "mean difference, points (SD) |",
+            "|---|---|---|",
+            *(_fidelity_row(name, fidelity) for name, fidelity in rows),
+        ]
+    )
+
+
+def _fidelity_row(name: str, fidelity: SeriesFidelity) -> str:
+    erased = fidelity.erased
+    of = f"{erased.successes} of {erased.n}"
+    difference = f"{fidelity.mean_difference:+.1f} ({fidelity.sd_difference:.1f})".replace("-", "−")
+    return f"| {name} | {of}, {_share(erased)} | {difference} |"
+
+
+def _pair(found: GroupComparison, key: str) -> tuple[Proportion, Proportion]:
+    return getattr(found.original, key), getattr(found.derived, key)
+
+
+def _percent(first: Proportion, second: Proportion) -> str:
+    return f"{_share(first)} | {_share(second)}"
+
+
+def _share(share: Proportion) -> str:
+    value = "N/A" if share.value is None else f"{100 * share.value:.1f} %"
+    return f"{value} ({100 * share.low:.1f}–{100 * share.high:.1f})"
+
+
+def _counts(accuracy: DiagnosticAccuracy) -> tuple[str, str]:
+    hits, rejected = accuracy.sensitivity, accuracy.specificity
+    return f"{hits.successes}, {hits.n - hits.successes}", f"{rejected.n - rejected.successes}, {rejected.successes}"
+
+
+def _area(area: Estimate) -> str:
+    if area.value is None or area.low is None or area.high is None:
+        return "N/A"
+    return f"{area.value:.3f} ({area.low:.3f}–{area.high:.3f})"
+
+
+def _signed(found: Estimate) -> str:
+    assert found.value is not None
+    assert found.low is not None
+    assert found.high is not None
+    return f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})".replace("-", "−")
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "N/A"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

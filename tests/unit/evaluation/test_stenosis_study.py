@@ -1,0 +1,100 @@
+"""The study of paper 0 from its counts, and the erased stenoses that it does not report."""
+
+import pytest
+
+from coronary.evaluation.stenosis_markdown import to_stenosis_markdown
+from coronary.evaluation.stenosis_study import (
+    SegmentRecord,
+    compare_groups,
+    original_fidelity,
+    series_fidelity,
+)
+
+
+def records(count, *, true, original, derived, unreadable=False):
+    return [SegmentRecord("case", 6, true, original, unreadable, {"DL-LEM": derived}) for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def paper():
+    """Paper 0, table 2: 891 segments, 228 of them unreadable. There one readable stenosis moves too; here none can."""
+    unreadable = [
+        *records(81, true=90, original=100, derived=90, unreadable=True),
+        *records(131, true=25, original=100, derived=75, unreadable=True),
+        *records(16, true=25, original=100, derived=25, unreadable=True),
+    ]
+    readable = [
+        *records(43, true=75, original=90, derived=90),
+        *records(48, true=75, original=50, derived=50),
+        *records(32, true=50, original=75, derived=75),
+        *records(540, true=0, original=0, derived=0),
+    ]
+    return [*unreadable, *readable]
+
+
+def test_evaluation_2_to_the_printed_digit(paper):
+    text = to_stenosis_markdown(paper, ["DL-LEM"], data_name="paper 0")
+    second = text[text.index("Evaluation 2") :]
+    for printed in (
+        "228 segments",
+        "| 81, 0 | 81, 0 |",
+        "| 147, 0 | 131, 16 |",
+        "10.9 % (6.4–17.1)",
+        "38.2 % (31.6–45.1)",
+        "42.5 % (36.0–49.2)",
+        "N/A (0.0–100.0)",
+        "0.500 (0.500–0.500)",
+        "accuracy < 0.001 (McNemar)",
+        "specificity < 0.001 (Fisher)",
+    ):
+        assert printed in second
+
+
+def test_evaluation_1_to_the_printed_digit(paper):
+    found = compare_groups(paper, "DL-LEM")
+    original, derived = found.original, found.derived
+    assert (original.sensitivity.successes, original.sensitivity.n) == (124, 172)
+    assert (original.specificity.successes, original.specificity.n) == (540, 719)
+    assert derived.specificity.successes == 556
+    text = to_stenosis_markdown(paper, ["DL-LEM"], data_name="paper 0")
+    for printed in ("72.1 % (64.8–78.7)", "75.1 % (71.8–78.2)", "77.3 % (74.1–80.3)", "40.9 % (35.3–46.7)"):
+        assert printed in text
+
+
+def test_a_readable_segment_is_not_read_on_the_derived_series():
+    (record,) = records(1, true=0, original=75, derived=0)
+    assert record.derived_rating("DL-LEM") == record.original_rating == 0.75
+
+
+def test_an_unreadable_segment_counts_as_significant_on_the_original():
+    (record,) = records(1, true=0, original=0, derived=25, unreadable=True)
+    assert (record.original_rating, record.derived_rating("DL-LEM")) == (1.0, 0.25)
+
+
+def test_a_stenosis_shown_as_none_was_erased():
+    studied = [
+        *records(1, true=50, original=60, derived=24.9),
+        *records(1, true=50, original=60, derived=25),
+        *records(1, true=80, original=90, derived=70),
+        *records(7, true=49.9, original=30, derived=0),
+    ]
+    erased = series_fidelity(studied, "DL-LEM").erased
+    assert (erased.successes, erased.n) == (1, 3)
+    assert original_fidelity(studied).erased.successes == 0
+
+
+def test_the_difference_is_read_minus_true():
+    studied = [*records(2, true=40, original=60, derived=41), *records(2, true=20, original=40, derived=17)]
+    assert original_fidelity(studied).mean_difference == pytest.approx(20.0)
+    assert series_fidelity(studied, "DL-LEM").mean_difference == pytest.approx(-1.0)
+
+
+def test_an_evaluation_without_both_kinds_of_segments_says_so():
+    text = to_stenosis_markdown(records(5, true=0, original=0, derived=0), ["DL-LEM"], data_name="five")
+    assert text.count("not reported") == 2
+    assert "0 of 0, N/A" in text
+
+
+def test_a_study_without_segments_is_refused():
+    with pytest.raises(ValueError, match="without segments"):
+        to_stenosis_markdown([], ["DL-LEM"], data_name="none")
