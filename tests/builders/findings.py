@@ -38,6 +38,8 @@ from coronary.contract import (
 )
 from coronary.coronary_tree import Centerline, CoronaryTree, Ostium
 from coronary.ct_volume import CtVolume
+from coronary.derived_findings import DerivedFindings, DerivedVolume, SegmentReading
+from coronary.stenosis import SegmentStenosis
 
 STUDY_UID = "1.2.826.0.1.3680043.8.498.1"
 SERIES_UID = "1.2.826.0.1.3680043.8.498.1.2"
@@ -364,10 +366,18 @@ def contrast_request(
     return report_request(paths, volume, findings, **{"analysis": "ccta-scoring", "model": model, **changes})
 
 
+def derived_request(
+    paths: Sequence[Path], volume: CtVolume, findings: DerivedFindings, **changes: Any
+) -> ReportRequest:
+    """Request for the result of a family that makes new series."""
+    model = ModelIdentity(name="calcium-inpainting", version="0.1.0", sha256="ef" * 32)
+    return report_request(paths, volume, findings, **{"analysis": "calcium-inpainting", "model": model, **changes})
+
+
 def report_request(
     paths: Sequence[Path],
     volume: CtVolume | None,
-    findings: CalciumFindings | None = None,
+    findings: CalciumFindings | DerivedFindings | None = None,
     refusal: Refusal | None = None,
     **changes: Any,
 ) -> ReportRequest:
@@ -414,3 +424,29 @@ def _orientation(volume: CtVolume) -> list[str]:
 
 def _position(volume: CtVolume, z: int) -> list[str]:
     return [f"{value:.9f}"[:16] for value in volume.to_lps_mm(np.array([z, 0.0, 0.0]))]
+
+
+def derived_findings(volume: CtVolume, findings: CalciumFindings) -> DerivedFindings:
+    """What a family that removes calcium might have made of :func:`contrast_volume`; its plaques are lumen now."""
+    assert findings.contrast is not None
+    is_altered = findings.vessel_labels > 0
+    voxels = volume.voxels_hu.copy()
+    voxels[is_altered] = LUMEN_HU
+    readings = [
+        SegmentReading(
+            SegmentStenosis(line.name, segment, 60.5 + segment, 10.0, 1.5, 3.0, 0.4),
+            SegmentStenosis(line.name, segment, 20.25 + segment, 10.5, 2.25, 3.0, 0.0),
+            is_trusted=segment != 2,
+            distrust="" if segment != 2 else "calcium fills the whole cross-section",
+        )
+        for line in findings.contrast.tree.centerlines
+        for segment in dict.fromkeys(line.segment.tolist())
+    ]
+    return DerivedFindings(
+        volumes=(DerivedVolume("calcium-removed", voxels, is_altered),),
+        readings=tuple(readings),
+        cad_rads="4A",
+        tree=findings.contrast.tree,
+        quality=(QualityNote("LUMEN_MADE", "The lumen beside calcium was computed."),),
+        parameters={"method": "excess attenuation taken off"},
+    )

@@ -93,9 +93,33 @@ VESSEL_CODES: Final = {
     Vessel.LCX: Code("57396003", "SCT", "Circumflex Coronary Artery"),
     Vessel.RCA: Code("13647002", "SCT", "Right Coronary Artery"),
 }
+#: Segments of the coronary arteries (CID 3015, 7151) by their SCCT id (Leipsic 2014).
+SEGMENT_CODES: Final = {
+    1: Code("91083009", "SCT", "Proximal Right Coronary Artery"),
+    2: Code("450960006", "SCT", "Mid Right Coronary Artery"),
+    3: Code("41879009", "SCT", "Distal Right Coronary Artery"),
+    4: Code("53655008", "SCT", "Posterior Descending Right Coronary Artery"),
+    5: Code("3227004", "SCT", "Left Main Coronary Artery"),
+    6: Code("68787002", "SCT", "Proximal Left Anterior Descending Coronary Artery"),
+    7: Code("91748002", "SCT", "Mid Left Anterior Descending Coronary Artery"),
+    8: Code("36672000", "SCT", "Distal Left Anterior Descending Coronary Artery"),
+    9: Code("91750005", "SCT", "1st Diagonal Coronary Artery"),
+    10: Code("91751009", "SCT", "2nd Diagonal Coronary Artery"),
+    11: Code("52433000", "SCT", "Proximal Circumflex Coronary Artery"),
+    12: Code("91754001", "SCT", "1st Marginal Coronary Artery"),
+    13: Code("6511003", "SCT", "Distal Circumflex Coronary Artery"),
+    14: Code("91755000", "SCT", "2nd Marginal Coronary Artery"),
+    15: Code("91760001", "SCT", "Left Posterior Descending Circumflex Coronary Artery"),
+    16: Code("17269004", "SCT", "Posterolateral branch of right Coronary Artery"),
+    17: Code("244252004", "SCT", "Intermediate Artery (Ramus)"),
+    18: Code("57823005", "SCT", "Left Posterolateral Circumflex Coronary Artery"),
+}
+_CT_ANGIOGRAPHY: Final = Code("419545005", "SCT", "CT angiography of coronary arteries")
 PROCEDURES: Final = {
     "csct-scoring": Code("426005005", "SCT", "Cardiac CT for calcium scoring"),
-    "ccta-scoring": Code("419545005", "SCT", "CT angiography of coronary arteries"),
+    "ccta-scoring": _CT_ANGIOGRAPHY,
+    "calcium-inpainting": _CT_ANGIOGRAPHY,
+    "lumen-extraction": _CT_ANGIOGRAPHY,
 }
 ARTIFICIAL_INTELLIGENCE: Final = Code("123110", "DCM", "Artificial Intelligence")
 
@@ -131,6 +155,28 @@ CONCORDANT: Final = private_code("CONCORDANT", "Concordant")
 DISCORDANT: Final = private_code("DISCORDANT", "Discordant")
 COMPARED_CALCIUM_SCAN: Final = private_code("COMPARED-CSCT", "Agatston score of the calcium-scoring CT compared with")
 COMPARED_CONTRAST_SCAN: Final = private_code("COMPARED-CCTA", "Agatston-equivalent of the contrast CT compared with")
+
+# Stenosis (CID 3810, 3804), as read on the scan and on a series made from it; the second never under the method of the
+# first. Categories of the second have a concept of their own, with the values of CID 3020 and 3021.
+STENOSIS: Final = Code("415582006", "SCT", "stenosis")
+LUMEN_DIAMETER_STENOSIS: Final = Code("408715008", "SCT", "Lumen Diameter Stenosis")
+DIAMETER_METHOD: Final = Code("122651", "DCM", "Diameter Based Method")
+DERIVED_DIAMETER_METHOD: Final = private_code("DIAM-DERIVED", "Diameter based, on a series made by a network")
+PERCENT: Final = Code("%", "UCUM", "Percent")
+DERIVED_READING: Final = private_code("DERIVEDREAD", "Whether the derived series may be read here")
+READING_TRUSTED: Final = private_code("TRUSTED", "May be read")
+READING_DISTRUSTED: Final = private_code("DISTRUSTED", "Do not trust here")
+DERIVED_CAD_RADS: Final = private_code("CADRADS-DERIVED", "CAD-RADS 2.0 category measured on a derived series")
+CAD_RADS_CODES: Final[dict[str, Code]] = {
+    "0": Code("130723", "DCM", "0 - Documented absence of CAD"),
+    "1": Code("130724", "DCM", "1 - Minimal non-obstructive CAD"),
+    "2": Code("130725", "DCM", "2 - Mild non-obstructive CAD"),
+    "3": Code("130726", "DCM", "3 - Moderate stenosis"),
+    "4A": Code("130728", "DCM", "4A - Severe stenosis"),
+    "4B": Code("130729", "DCM", "4B - Severe stenosis"),
+    "5": Code("130730", "DCM", "5 - Total coronary occlusion"),
+    "N": Code("130731", "DCM", "N - Non-diagnostic study"),
+}
 
 # Reasons and notes
 QUALITY_NOTE: Final = private_code("QUALITY", "Quality note")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agatha.report.objects import write_objects
+from agatha.report.objects import write_objects, write_series
 from agatha.report.request import (
     DicomObject,
     ModelIdentity,
@@ -24,4 +24,5 @@ __all__ = [
     "SrSopClass",
     "result_document",
     "write_objects",
+    "write_series",
 ]

@@ -5,26 +5,37 @@ Decides identity: kinds of objects, their series numbers and descriptions, deriv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Literal, assert_never
 
 from agatha.dicom.uids import config_digest, derive_uid
 from coronary.calcium import Vessel
 from coronary.concordance import Concordance, LimitsOfAgreement
 from coronary.contract import AcquisitionFacts, CalciumFindings, Refusal
 from coronary.ct_volume import CtVolume
+from coronary.derived_findings import DerivedContent, DerivedFindings
 
 #: CT series made from the source, one image per slice.
 DerivedKind = Literal["ct-calcium-removed", "ct-non-contrast", "ct-lumen"]
 
 ObjectKind = (
-    Literal["sr", "seg-vessels", "seg-lesions", "seg-anatomy", "summary", "key-images", "tree-views"] | DerivedKind
+    Literal["sr", "seg-vessels", "seg-lesions", "seg-anatomy", "seg-altered", "summary", "key-images", "tree-views"]
+    | DerivedKind
 )
+
+#: What an analysis may have found.
+Findings = CalciumFindings | DerivedFindings
+
+DERIVED_KINDS: dict[DerivedContent, DerivedKind] = {
+    "calcium-removed": "ct-calcium-removed",
+    "non-contrast": "ct-non-contrast",
+    "lumen": "ct-lumen",
+}
 
 #: SOP class of the measurement report: Comprehensive 3D SR, or an older one for an archive that refuses it.
 SrSopClass = Literal["comprehensive-3d", "enhanced", "comprehensive"]
@@ -43,6 +54,7 @@ SERIES: dict[ObjectKind, SeriesIdentity] = {
     "seg-vessels": SeriesIdentity(2, "CAC vessels (AI)"),
     "seg-lesions": SeriesIdentity(3, "CAC lesions (AI)"),
     "seg-anatomy": SeriesIdentity(4, "Coronary tree (AI)"),
+    "seg-altered": SeriesIdentity(5, "Altered voxels (AI)"),
     "ct-calcium-removed": SeriesIdentity(11, "AI calcium removed [not for dx]"),
     "ct-non-contrast": SeriesIdentity(12, "AI pseudo non-contrast [not for dx]"),
     "ct-lumen": SeriesIdentity(13, "AI lumen, contrast only [not for dx]"),
@@ -126,7 +138,7 @@ class ReportRequest:
     source_frames: Sequence[int | None] = ()
     volume: CtVolume | None = None
     facts: AcquisitionFacts | None = None
-    findings: CalciumFindings | None = None
+    findings: Findings | None = None
     refusal: Refusal | None = None
     sr_sop_class: SrSopClass = "comprehensive-3d"
     result_version: int = 1
@@ -144,20 +156,14 @@ class ReportRequest:
         if self.source_frames and len(self.source_frames) != len(self.source_paths):
             raise ValueError(f"{len(self.source_frames)} frames for {len(self.source_paths)} source paths")
         if self.findings is not None:
-            self._check_shapes(self.findings)
+            self._check_shapes(_shapes(self.findings))
         if self.concordance is not None:
             self._check_concordance(self.concordance)
 
-    def _check_shapes(self, findings: CalciumFindings) -> None:
+    def _check_shapes(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         if self.volume is None:
             raise ValueError("findings without the volume they were made from")
         shape = self.volume.voxels_hu.shape
-        shapes: dict[str, tuple[int, ...]] = {
-            "vessel labels": findings.vessel_labels.shape,
-            "lesion labels": findings.lesion_labels.shape,
-        }
-        if findings.contrast is not None:
-            shapes |= {"coronary tree": findings.contrast.tree.shape_zyx, "aorta": findings.contrast.aorta_mask.shape}
         for name, found in shapes.items():
             if found != shape:
                 raise ValueError(f"{name}: shape {found}, the volume has {shape}")
@@ -165,11 +171,22 @@ class ReportRequest:
             raise ValueError(f"{len(self.source_paths)} source slices for a volume of {shape[0]}")
 
     def _check_concordance(self, concordance: Concordance) -> None:
-        if self.findings is None:
-            raise ValueError("a concordance without findings: a refusal has no score to compare")
-        compared = concordance.csct if self.findings.contrast is None else concordance.ccta
-        if compared != self.findings.score.agatston:
-            raise ValueError(f"the concordance compares {compared}, the findings have {self.findings.score.agatston}")
+        calcium = self.calcium
+        if calcium is None:
+            raise ValueError("a concordance without calcium findings: there is no score to compare")
+        compared = concordance.csct if calcium.contrast is None else concordance.ccta
+        if compared != calcium.score.agatston:
+            raise ValueError(f"the concordance compares {compared}, the findings have {calcium.score.agatston}")
+
+    @property
+    def calcium(self) -> CalciumFindings | None:
+        """The findings of a scoring family."""
+        return self.findings if isinstance(self.findings, CalciumFindings) else None
+
+    @property
+    def derived(self) -> DerivedFindings | None:
+        """The findings of a family that makes new series."""
+        return self.findings if isinstance(self.findings, DerivedFindings) else None
 
     @property
     def frames(self) -> tuple[int | None, ...]:
@@ -217,11 +234,11 @@ class ReportRequest:
 
         The rank of a lesion counts within its vessel, in the order of the centroids (z, y, x).
         """
-        if self.findings is None:
+        if self.calcium is None:
             return ()
         ranks = dict.fromkeys(Vessel, 0)
         tracking = []
-        for lesion in self.findings.score.lesions:
+        for lesion in self.calcium.score.lesions:
             ranks[lesion.vessel] += 1
             name, rank = lesion.vessel.name, ranks[lesion.vessel]
             tracking.append((f"{name} calcification {rank}", self.uid("tracking", f"trk:{name}:{rank}")))
@@ -243,6 +260,27 @@ class ReportRequest:
     def content_time_utc(self) -> datetime:
         """``content_time`` in UTC."""
         return self.content_time.astimezone(UTC)
+
+
+def _shapes(findings: Findings) -> dict[str, tuple[int, ...]]:
+    """Shapes of all maps of findings by their names; each must be that of the volume."""
+    if isinstance(findings, CalciumFindings):
+        shapes = {"vessel labels": findings.vessel_labels.shape, "lesion labels": findings.lesion_labels.shape}
+        if findings.contrast is None:
+            return shapes
+        return shapes | {
+            "coronary tree": findings.contrast.tree.shape_zyx,
+            "aorta": findings.contrast.aorta_mask.shape,
+        }
+    if isinstance(findings, DerivedFindings):
+        shapes = {f"{each.content} series": each.voxels_hu.shape for each in findings.volumes}
+        altered = {
+            f"altered voxels, {each.content}": each.is_altered.shape
+            for each in findings.volumes
+            if each.is_altered is not None
+        }
+        return {**shapes, **altered, "coronary tree": findings.tree.shape_zyx}
+    assert_never(findings)
 
 
 @dataclass(frozen=True, slots=True)

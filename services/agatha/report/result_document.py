@@ -5,21 +5,46 @@ Decides names and shape only; every number comes unrounded from the same finding
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from agatha.report.request import DicomObject, ReportRequest
+from agatha.report.request import DERIVED_KINDS, ReportRequest
 from coronary.calcium import CalciumScore, Lesion
 from coronary.contract import CalciumFindings, ContrastFindings
 from coronary.coronary_tree import Centerline
+from coronary.derived_findings import DerivedFindings
 
 ResultState = Literal["completed", "refused", "failed"]
 
 
+class WrittenObject(Protocol):
+    """What the document names of a DICOM object."""
+
+    @property
+    def kind(self) -> str:
+        """Which of the objects of a result it is."""
+        ...
+
+    @property
+    def sop_class_uid(self) -> str:
+        """Its SOP Class UID."""
+        ...
+
+    @property
+    def series_instance_uid(self) -> str:
+        """UID of its series."""
+        ...
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """Its SOP Instance UID."""
+        ...
+
+
 def result_document(
     request: ReportRequest,
-    objects: Sequence[DicomObject],
+    objects: Iterable[WrittenObject],
     *,
     state: ResultState,
     provisional: bool,
@@ -51,7 +76,7 @@ def result_document(
     """
     if (state == "completed") != (request.findings is not None):
         raise ValueError(f"state {state!r} contradicts a request with{'' if request.findings else 'out'} findings")
-    refusal, findings = request.refusal, request.findings
+    refusal, findings, calcium = request.refusal, request.findings, request.calcium
     return {
         "analysis": request.analysis,
         "version": request.result_version,
@@ -64,19 +89,56 @@ def result_document(
         "model": {"name": request.model.name, "version": request.model.version, "sha256": request.model.sha256},
         "software_version": request.software_version,
         "created_at": request.content_time_utc.isoformat().replace("+00:00", "Z"),
-        "calcium": None if findings is None else _calcium(request, findings),
-        "contrast": None if findings is None or findings.contrast is None else _contrast(request, findings.contrast),
+        "calcium": None if calcium is None else _calcium(request, calcium),
+        "contrast": None if calcium is None or calcium.contrast is None else _contrast(request, calcium.contrast),
+        "stenosis": None if request.derived is None else _stenosis(request.derived),
         "concordance": None if request.concordance is None else request.concordance.as_dict(),
         "quality": [{"code": note.code, "text": note.text} for note in findings.quality] if findings else [],
         "parameters": dict(findings.parameters) if findings else {},
-        "outputs": [
+        "outputs": _outputs(objects),
+    }
+
+
+def _outputs(objects: Iterable[WrittenObject]) -> list[dict[str, Any]]:
+    """One entry per kind, in the order in which the kinds were written first."""
+    entries: dict[str, dict[str, Any]] = {}
+    for one in objects:
+        entry = {
+            "kind": one.kind,
+            "sop_class_uid": one.sop_class_uid,
+            "series_instance_uid": one.series_instance_uid,
+            "sop_instance_uids": [],
+        }
+        entries.setdefault(one.kind, entry)["sop_instance_uids"].append(one.sop_instance_uid)
+    return list(entries.values())
+
+
+def _stenosis(findings: DerivedFindings) -> dict[str, Any]:
+    """Readings per segment; ``altered_voxels`` counts those that differ from the source, null where all may."""
+    return {
+        "cad_rads": findings.cad_rads,
+        "series": [
             {
-                "kind": one.kind,
-                "sop_class_uid": one.sop_class_uid,
-                "series_instance_uid": one.series_instance_uid,
-                "sop_instance_uids": [one.sop_instance_uid],
+                "kind": DERIVED_KINDS[volume.content],
+                "altered_voxels": None if volume.is_altered is None else int(volume.is_altered.sum()),
             }
-            for one in objects
+            for volume in findings.volumes
+        ],
+        "segments": [
+            {
+                "artery": reading.original.artery,
+                "segment": reading.original.segment,
+                "original_percent": reading.original.percent,
+                "derived_percent": reading.derived.percent,
+                "original_grade": reading.original.grade,
+                "derived_grade": reading.derived.grade,
+                "at_mm": reading.derived.at_mm,
+                "diameter_mm": reading.derived.diameter_mm,
+                "healthy_diameter_mm": reading.derived.healthy_mm,
+                "is_trusted": reading.is_trusted,
+                "distrust": reading.distrust,
+            }
+            for reading in findings.readings
         ],
     }
 

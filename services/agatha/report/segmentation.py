@@ -1,4 +1,5 @@
-"""Segmentations: of the scored calcium one segment per vessel and one per lesion; of a contrast scan also the anatomy.
+"""Segmentations: of the scored calcium one segment per vessel and one per lesion; of a contrast scan also the anatomy;
+of a derived series the voxels that were altered.
 
 Decides what the segments are and to which source slices the frames belong. The masks are exactly the voxels that were
 scored or measured, on the grid of the source; nothing is resampled. BINARY, because archives and viewers in use take
@@ -19,7 +20,7 @@ from pydicom import Dataset
 from pydicom.sr.coding import Code
 
 from agatha.dicom import codes
-from agatha.report.colours import AORTA_RGB, VESSEL_RGB
+from agatha.report.colours import AORTA_RGB, CALCIUM_RGB, VESSEL_RGB
 from agatha.report.part10 import finish, series_arguments
 from agatha.report.request import DicomObject, ReportRequest
 from agatha.report.source_images import SourceImages
@@ -27,7 +28,7 @@ from coronary.calcium import Vessel
 from coronary.contract import CalciumFindings
 from coronary.ct_volume import CtVolume
 
-SegmentationKind = Literal["seg-vessels", "seg-lesions", "seg-anatomy"]
+SegmentationKind = Literal["seg-vessels", "seg-lesions", "seg-anatomy", "seg-altered"]
 
 #: Segment of the ascending aorta; 1 to 4 are the arteries by their vessel.
 AORTA_SEGMENT = 5
@@ -37,6 +38,7 @@ _CONTENT: dict[SegmentationKind, tuple[str, str]] = {
     "seg-vessels": ("CAC_VESSELS", "Coronary calcium per vessel (AI), research use only"),
     "seg-lesions": ("CAC_LESIONS", "Coronary calcium per lesion (AI), research use only"),
     "seg-anatomy": ("CORONARY_TREE", "Coronary arteries, ascending aorta (AI), research use only"),
+    "seg-altered": ("ALTERED_VOXELS", "Voxels altered in the derived series (AI), research use only"),
 }
 
 
@@ -99,10 +101,27 @@ def write_anatomy_segmentation(request: ReportRequest, sources: SourceImages) ->
     return _write("seg-anatomy", request, sources, volume, labels, [*arteries, aorta])
 
 
+def write_altered_segmentation(
+    request: ReportRequest, sources: SourceImages, is_altered: NDArray[np.bool_]
+) -> DicomObject:
+    """One segment: every voxel in which the derived series differs from its source."""
+    assert request.volume is not None, "a derived series is made from a volume"
+    description = _describe(
+        request,
+        number=1,
+        label="Altered voxels",
+        tracking=("Altered voxels", request.uid("tracking", "trk:altered")),
+        what=(codes.MORPHOLOGICALLY_ABNORMAL, codes.CALCIFICATION),
+        colour=CALCIUM_RGB,
+        regions=[codes.CORONARY_ARTERY],
+    )
+    return _write("seg-altered", request, sources, request.volume, is_altered.astype(np.uint8), [description])
+
+
 def _scored(request: ReportRequest) -> tuple[CalciumFindings, CtVolume]:
-    if request.findings is None or request.volume is None:
-        raise ValueError("a segmentation needs findings and their volume")
-    return request.findings, request.volume
+    if request.calcium is None or request.volume is None:
+        raise ValueError("a segmentation of calcium needs calcium findings and their volume")
+    return request.calcium, request.volume
 
 
 def _describe_calcium(

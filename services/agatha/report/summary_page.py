@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from agatha.report.colours import VESSEL_RGB
+from agatha.report.derived_page import draw_derived
 from agatha.report.drawing import Page
 from agatha.report.key_images import MAXIMUM_KEY_SLICES, key_slices
 from agatha.report.page_frame import (
@@ -45,14 +46,18 @@ _LEFT_WIDTH = _TILES_X - 2 * MARGIN
 _TITLES = {
     "csct-scoring": "Coronary artery calcium score",
     "ccta-scoring": "Coronary calcium, estimated from contrast CT",
+    "calcium-inpainting": "Coronary arteries without calcium",
+    "lumen-extraction": "Coronary lumen",
 }
 
 
 def draw_summary(request: ReportRequest, sources: SourceImages) -> Image.Image:
     """Draw the page, RGB, 1280 x 1024."""
     page = framed_page(request, sources.header, _TITLES[request.analysis])
-    findings = request.findings
-    if findings is not None and request.volume is not None:
+    findings = request.calcium
+    if request.derived is not None and request.volume is not None:
+        draw_derived(page, request.volume, request.derived)
+    elif findings is not None and request.volume is not None:
         y = _draw_score(page, findings, y=CONTENT_TOP)
         y = _draw_table(page, findings, y=y + 14)
         if findings.contrast is not None:

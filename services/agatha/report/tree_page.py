@@ -56,7 +56,7 @@ def draw_tree_views(request: ReportRequest, sources: SourceImages) -> Image.Imag
     ValueError
         Without the findings of a contrast scan.
     """
-    findings, volume = request.findings, request.volume
+    findings, volume = request.calcium, request.volume
     if findings is None or volume is None or findings.contrast is None:
         raise ValueError("views of a coronary tree need the findings of a contrast scan")
     page = framed_page(request, sources.header, _TITLE)

@@ -24,6 +24,8 @@ from builders.findings import (
     calcified_volume,
     contrast_request,
     contrast_volume,
+    derived_findings,
+    derived_request,
     findings_of,
     report_request,
     write_ct_series,
@@ -41,6 +43,7 @@ IODS = {
     "seg-vessels": {"Segmentation"},
     "seg-lesions": {"Segmentation"},
     "seg-anatomy": {"Segmentation"},
+    "seg-altered": {"Segmentation"},
     "summary": {"SCImage"},
     "tree-views": {"SCImage"},
     "key-images": {"KeyObjectSelectionDocument"},
@@ -136,6 +139,12 @@ def _contrast_refused(folder: Path) -> ReportRequest:
     return report_request(write_ct_series(folder, volume), None, refusal=refusal, analysis="ccta-scoring")
 
 
+def _derived(folder: Path) -> ReportRequest:
+    volume, findings = contrast_volume()
+    paths = write_ct_series(folder, volume, slice_thickness_mm=1.0)
+    return derived_request(paths, volume, derived_findings(volume, findings))
+
+
 CASES: dict[str, Callable[[Path], ReportRequest]] = {
     "calcified": _calcified,
     "enhanced SR": _older_report,
@@ -146,6 +155,7 @@ CASES: dict[str, Callable[[Path], ReportRequest]] = {
     "contrast": _contrast,
     "contrast zero": _contrast_zero,
     "contrast refused": _contrast_refused,
+    "derived": _derived,
 }
 
 
@@ -189,7 +199,7 @@ def test_dsrdump_reads_the_reports(written: dict[str, Path]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["calcified", "refused", "contrast"])
+@pytest.mark.parametrize("case", ["calcified", "refused", "contrast", "derived"])
 def test_pixelmed_finds_the_templates_followed(case: str, tmp_path: Path) -> None:
     java = _need(shutil.which("java"), "apt-get install default-jre-headless")
     _need(str(PIXELMED_JAR) if PIXELMED_JAR.exists() else None, "apt-get install libpixelmed-java")
