@@ -14,7 +14,7 @@ from coronary.ccta_scoring.agatston_equivalent import SENSITIVITY_SHIFT_HU, Cont
 from coronary.ccta_scoring.aorta import AorticAttenuation, calibration_features, measure_aorta
 from coronary.ccta_scoring.calibration import ContrastCalibration
 from coronary.ccta_scoring.centerlines import CenterlinePoints
-from coronary.ccta_scoring.contrast_calcium import CALCIUM_PROBABILITY, CERTAIN_PROBABILITY
+from coronary.ccta_scoring.contrast_calcium import BRIGHT_SHARE, CALCIUM_PROBABILITY, CERTAIN_PROBABILITY
 from coronary.ccta_scoring.contrast_lesions import calcium_score
 from coronary.ccta_scoring.eligibility import acquisition_notes
 from coronary.ccta_scoring.lumen_courses import lumen_courses
@@ -27,7 +27,7 @@ from coronary.ccta_scoring.masks import (
     tree_answers,
 )
 from coronary.ccta_scoring.preprocess import PreparedScan, prepare
-from coronary.ccta_scoring.scan_quality import ScanAssessment, check_contrast, check_noise
+from coronary.ccta_scoring.scan_quality import ScanAssessment, check_contrast, check_hidden_calcium, check_noise
 from coronary.ccta_scoring.stents import check_stents
 from coronary.ccta_scoring.tree_quality import (
     check_calibration,
@@ -109,6 +109,7 @@ def predict(
     after = ScanAssessment.of(
         check_score(scoring),
         check_stents(volume, tree, scoring.calcium),
+        check_hidden_calcium(factor, facts.kvp),
         check_calibration(factor, aorta, points, scoring.lumen),
         check_motion(factor, points, scoring.lumen),
     )
@@ -193,7 +194,8 @@ def _other_notes(volume: CtVolume, facts: AcquisitionFacts, is_heart_found: bool
 
 def _parameters(calibration: ContrastCalibration) -> dict[str, str]:
     return {
-        "calcium": f"network, probability at least {CALCIUM_PROBABILITY:g} and {CERTAIN_PROBABILITY:g} at its peak",
+        "calcium": f"network, probability at least {CALCIUM_PROBABILITY:g}; at its peak {CERTAIN_PROBABILITY:g} or "
+        f"{BRIGHT_SHARE:g} times as bright as blood",
         "calibration factor": f"{calibration.calibration_factor_hu:.0f} HU",
         "aorta": f"{calibration.aorta_mean_hu:.0f} HU, SD {calibration.aorta_sd_hu:.0f} HU",
         "tube voltage": f"{calibration.kvp:g} kV; calcium {calibration.calcium_ratio:.2f} times as bright as at 120 kV",

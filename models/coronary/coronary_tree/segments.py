@@ -172,7 +172,10 @@ def _right_trunks(tree: CurveTree, roots: Sequence[int], axes: HeartAxes) -> _Tr
 def _groove_trunk(
     tree: CurveTree, start: int, parent: str | None, system: System, axes: HeartAxes
 ) -> list[NamedCourse]:
-    """The circumflex or right coronary artery, and what supplies the back of the heart where it reaches the crux."""
+    """The circumflex or right coronary artery, and what supplies the back of the heart where it reaches the crux.
+
+    There a branch leaves it for the apex, or it turns to the apex itself: whichever comes first.
+    """
     chain = follow_trunk(tree, start, axes.apex)
     nodes = nodes_of(tree, chain)
     name, vessel, borders = ("LCX", Vessel.LCX, LCX_BORDERS) if system == "left" else ("RCA", Vessel.RCA, RCA_BORDERS)
@@ -186,14 +189,15 @@ def _groove_trunk(
         for child in tree.stretches[member].children
         if child not in chain and back[nodes.index(tree.stretches[child].nodes[0])] and _goes_to_apex(tree, child, axes)
     ]
+    turn = turn_to_apex(tree.points(nodes), axes, system)
+    child = max(leaving, key=tree.height_mm, default=None)
+    division = len(nodes) if child is None else nodes.index(tree.stretches[child].nodes[0])
     parts: list[tuple[tuple[str, int], Sequence[int]]] = []
     end = len(nodes) - 1
-    if leaving:
-        child = max(leaving, key=tree.height_mm)
-        end = nodes.index(tree.stretches[child].nodes[0])
-        parts = [(descending, tree.longest_course(child)), (lateral, nodes[end:])]
-    elif (turn := turn_to_apex(tree.points(nodes), axes, system)) is not None:
+    if turn is not None and turn < division:
         end, parts = turn, [(descending, nodes[turn:])]
+    elif child is not None:
+        end, parts = division, [(descending, tree.longest_course(child)), (lateral, nodes[division:])]
     trunk = NamedCourse(name, parent, vessel, tuple(nodes[: end + 1]), borders)
     return [trunk, *(NamedCourse(label, name, vessel, tuple(n), ((0.0, segment),)) for (label, segment), n in parts)]
 

@@ -194,6 +194,39 @@ class ContrastDocument(StoredDocument):
     limits_of_agreement: AgreementLimits | None
 
 
+class DerivedSeries(StoredDocument):
+    """One series that was made of the source."""
+
+    kind: str = Field(description="As in `outputs`.", examples=["ct-calcium-removed"])
+    altered_voxels: int | None = Field(description="Voxels that differ from the source; null where all were computed.")
+
+
+class SegmentReading(StoredDocument):
+    """Diameter stenosis of one segment of one artery, percent, on the source and on the derived series."""
+
+    artery: str = Field(examples=["LAD", "D1"])
+    segment: int = Field(description="Segment 1 to 18 of the coronary tree (SCCT 2014).")
+    original_percent: float = Field(description="On the source; calcium counts as no lumen.")
+    derived_percent: float = Field(description="On the derived series, which shows what was never scanned.")
+    original_grade: int = Field(description="Nearest of 0, 25, 50, 75, 90, 100.")
+    derived_grade: int
+    at_mm: float = Field(description="Place of the derived reading, from the beginning of the artery.")
+    diameter_mm: float
+    healthy_diameter_mm: float
+    is_trusted: bool = Field(description="False: do not read the derived series in this segment.")
+    distrust: str = Field(description="Why not; empty where it is trusted.")
+
+
+class StenosisDocument(StoredDocument):
+    """Derived series and what is read on them."""
+
+    cad_rads: Literal["0", "1", "2", "3", "4A", "4B", "5", "N"] = Field(
+        description="CAD-RADS 2.0 of the derived readings; segments that are not trusted count as not read."
+    )
+    series: list[DerivedSeries]
+    segments: list[SegmentReading]
+
+
 class ComparedCategories(StoredDocument):
     """Risk categories of the two scores."""
 
@@ -249,6 +282,9 @@ class ResultDocument(StoredDocument):
     contrast: ContrastDocument | None = Field(
         None,
         description="Null but for a contrast scan; then `calcium` is an estimate of what a calcium scan would show.",
+    )
+    stenosis: StenosisDocument | None = Field(
+        None, description="Null but for an analysis that makes new series; such a result has no `calcium`."
     )
     concordance: ConcordanceDocument | None = Field(
         None,

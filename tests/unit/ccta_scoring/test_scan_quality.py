@@ -11,7 +11,7 @@ from coronary.ccta_scoring import (
     check_slices,
     check_steps,
 )
-from coronary.ccta_scoring.scan_quality import measure_steps
+from coronary.ccta_scoring.scan_quality import check_hidden_calcium, measure_steps
 from coronary.contract import QualityNote, Refusal
 from coronary.ct_volume import CtVolume
 
@@ -136,6 +136,24 @@ def test_refused_contrast_names_the_attenuations():
 )
 def test_noise_is_judged_against_the_faintest_calcium_of_the_voltage(kvp, sd_hu, expected):
     assert outcome(check_noise(aorta(sd_hu=sd_hu), kvp)) == expected
+
+
+@pytest.mark.parametrize(
+    ("kvp", "lumen_hu", "is_noted"),
+    [
+        (120.0, 450.0, False),
+        (120.0, 577.0, False),
+        (120.0, 579.0, True),  # 400 mg/cm³ of 1.32 HU each, in plaque of 50 HU
+        (80.0, 600.0, False),
+        (80.0, 781.0, False),
+        (80.0, 783.0, True),
+    ],
+)
+def test_contrast_as_bright_as_dense_calcium_is_noted(kvp, lumen_hu, is_noted):
+    expected = [("noted", "CONTRAST_HIDES_CALCIUM")] if is_noted else []
+    found = check_hidden_calcium(lumen_hu, kvp)
+    assert outcome(found) == expected
+    assert all(f"{lumen_hu:.0f} HU" in each.text for each in found)
 
 
 def test_assessment_keeps_the_first_refusal_and_all_notes_in_order():
