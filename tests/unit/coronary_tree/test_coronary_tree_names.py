@@ -129,6 +129,27 @@ def test_left_dominance_ends_the_circumflex_at_the_posterior_descending_artery(h
     assert tree.centerline("LCX").arc_length_mm[-1] == pytest.approx(99, abs=5)
 
 
+def test_the_rca_ends_where_it_turns_to_the_apex_not_where_its_continuation_branches(heart):
+    """Behind the crux the posterior descending artery gives off another one that goes to the apex as well."""
+    branching = heart()
+    branching.add([(10, 16, -50), (20, 16, -57), (36, 6, -66)], (1.1, 0.9))
+    tree = traced(branching)
+    assert tree.dominance == "right"
+    end = tree.centerline("RCA").points_lps_mm[-1]
+    assert np.linalg.norm(end - branching.courses["RCA"][-1]) < 8.0
+    assert {line.parent for line in tree.centerlines if line.name == "R-PDA"} == {"RCA"}
+
+
+def test_the_crux_of_a_turned_heart_may_lie_before_the_right_ostium(heart):
+    turned = heart(without=("RCA", "R-PDA"))
+    crux = (-8, -11, -42)
+    turned.add([(-8, -9, 20), (-22, -30, 16), (-38, -40, 0), (-40, -34, -22), (-28, -20, -36), crux], (2.0, 1.4))
+    turned.add([crux, (14, -24, -52), (34, -40, -62)], (1.2, 0.9))
+    tree = traced(turned)
+    assert tree.dominance == "right"
+    assert np.linalg.norm(tree.centerline("RCA").points_lps_mm[-1] - crux) < 8.0
+
+
 def test_branch_between_lad_and_circumflex_is_the_ramus(heart):
     ramus = traced(heart(ramus=True)).centerline("RI")
     assert set(ramus.segment.tolist()) == {17}
