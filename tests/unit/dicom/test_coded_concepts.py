@@ -31,7 +31,7 @@ def test_standard_code_has_the_meaning_of_the_dictionary(name: str) -> None:
 
 def test_units_are_ucum() -> None:
     units = {name: code for name, code in _all_codes().items() if code.scheme_designator == "UCUM"}
-    assert {code.value for code in units.values()} == {"1", "mm3", "mg", "[hnsf'U]"}
+    assert {code.value for code in units.values()} == {"1", "%", "mm3", "mg", "[hnsf'U]"}
 
 
 @pytest.mark.parametrize("name", sorted(PRIVATE))

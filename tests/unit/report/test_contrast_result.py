@@ -360,7 +360,7 @@ def test_a_concordance_about_other_scores_is_refused(
     with pytest.raises(ValueError, match="the concordance compares"):
         contrast_request(paths, volume, findings, concordance=other)
     refusal = Refusal("TREE_INCOMPLETE", "The right coronary artery was not found.")
-    with pytest.raises(ValueError, match="without findings"):
+    with pytest.raises(ValueError, match="without calcium findings"):
         report_request(paths, None, refusal=refusal, concordance=other)
 
 
