@@ -7,10 +7,13 @@ visible voxel as it is. Paper 2 gives sizes for Dense-Unet alone; the others hav
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
+
+from coronary.training_kit.unet import UNet
 
 NetworkName = Literal["dense-unet", "densenet", "u-net", "autoencoder"]
 NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
@@ -30,13 +33,13 @@ CHANNELS = 2
 
 def build_network(name: NetworkName) -> nn.Module:
     """The untrained network of this name."""
-    made: dict[NetworkName, type[nn.Module]] = {
+    make: dict[NetworkName, Callable[[], nn.Module]] = {
         "dense-unet": DenseUnet,
         "densenet": DenseNet,
-        "u-net": UNet,
+        "u-net": lambda: UNet(CHANNELS, 1, LEVEL_MAPS, 3),
         "autoencoder": Autoencoder,
     }
-    return _Correcting(made[name]())
+    return _Correcting(make[name]())
 
 
 class _Correcting(nn.Module):
@@ -112,31 +115,6 @@ class DenseNet(nn.Module):
         return self.head(self.blocks(self.stem(x)))
 
 
-class UNet(nn.Module):
-    """U-Net (Çiçek 2016) with three levels."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        first, *others = LEVEL_MAPS
-        self.downs = nn.ModuleList([_twice(CHANNELS, first)])
-        self.ups = nn.ModuleList()
-        for above, here in zip(LEVEL_MAPS, others, strict=False):
-            self.downs.append(nn.Sequential(nn.MaxPool3d(2), _twice(above, here)))
-            self.ups.append(_twice(above + here, above))
-        self.widen = nn.Upsample(scale_factor=2.0)
-        self.head = nn.Conv3d(first, 1, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """One map, shape (batch, 1, z, y, x); edges must be multiples of 4."""
-        kept = [self.downs[0](x)]
-        for down in list(self.downs)[1:]:
-            kept.append(down(kept[-1]))
-        maps = kept.pop()
-        for up in reversed(list(self.ups)):
-            maps = up(torch.cat([self.widen(maps), kept.pop()], dim=1))
-        return self.head(maps)
-
-
 class Autoencoder(nn.Module):
     """An encoder to a twentieth of the values and a decoder, without shortcuts (Pathak 2016)."""
 
@@ -159,10 +137,3 @@ class Autoencoder(nn.Module):
 
 def _activated(maps: int) -> list[nn.Module]:
     return [nn.BatchNorm3d(maps), nn.ReLU(inplace=True)]
-
-
-def _twice(maps_in: int, maps: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for before in (maps_in, maps):
-        layers += [nn.Conv3d(before, maps, 3, padding=1, bias=False), *_activated(maps)]
-    return nn.Sequential(*layers)

@@ -10,6 +10,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from coronary.training_kit.unet import UNet
+
 #: Convolutions that are blended; the paper's figure 1 does not say how many.
 BLENDED = 16
 
@@ -30,7 +32,7 @@ class BlendedConvolutions(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.convolutions = nn.Conv2d(1, BLENDED, 3, padding=1, padding_mode="replicate")
-        self.classifier = _UNet(BLENDED)
+        self.classifier = UNet(1, BLENDED, LEVEL_MAPS, 2)
         self._begin_as_identity()
 
     def _begin_as_identity(self) -> None:
@@ -44,31 +46,6 @@ class BlendedConvolutions(nn.Module):
         """The other kind of slice, same shape; rows and columns must be multiples of 8."""
         shares = torch.softmax(self.classifier(x), dim=1)
         return (shares * self.convolutions(x)).sum(dim=1, keepdim=True)
-
-
-class _UNet(nn.Module):
-    """U-Net (Ronneberger 2015) with four levels."""
-
-    def __init__(self, answers: int) -> None:
-        super().__init__()
-        first, *others = LEVEL_MAPS
-        self.downs = nn.ModuleList([_twice(1, first)])
-        self.ups = nn.ModuleList()
-        for above, here in zip(LEVEL_MAPS, others, strict=False):
-            self.downs.append(nn.Sequential(nn.MaxPool2d(2), _twice(above, here)))
-            self.ups.append(_twice(above + here, above))
-        self.widen = nn.Upsample(scale_factor=2.0)
-        self.head = nn.Conv2d(first, answers, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """One map per answer."""
-        kept = [self.downs[0](x)]
-        for down in list(self.downs)[1:]:
-            kept.append(down(kept[-1]))
-        maps = kept.pop()
-        for up in reversed(list(self.ups)):
-            maps = up(torch.cat([self.widen(maps), kept.pop()], dim=1))
-        return cast(Tensor, self.head(maps))
 
 
 class Discriminator(nn.Module):
@@ -86,14 +63,3 @@ class Discriminator(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """One value per patch, trained towards 1 for scanned and 0 for made ones."""
         return cast(Tensor, self.layers(x))
-
-
-def _twice(maps_in: int, maps: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for before in (maps_in, maps):
-        layers += [
-            nn.Conv2d(before, maps, 3, padding=1, bias=False),
-            nn.BatchNorm2d(maps),
-            nn.ReLU(inplace=True),
-        ]
-    return nn.Sequential(*layers)
