@@ -19,6 +19,7 @@ from coronary.calcium import CalciumScore, VesselValues
 from coronary.concordance import LimitsOfAgreement
 from coronary.coronary_tree import CoronaryTree
 from coronary.ct_volume import CtVolume
+from coronary.derived_findings import DerivedFindings
 from coronary.reasons import QualityNote, Refusal
 
 __all__ = [
@@ -26,7 +27,9 @@ __all__ = [
     "CalciumEstimate",
     "CalciumFindings",
     "ContrastFindings",
+    "DerivedFindings",
     "Family",
+    "Findings",
     "LimitsOfAgreement",
     "LumenCourse",
     "ModelManifest",
@@ -253,6 +256,10 @@ class CalciumFindings:
     contrast: ContrastFindings | None = None
 
 
+#: What an analysis may have found.
+Findings = CalciumFindings | DerivedFindings
+
+
 class Family(Protocol):
     """One of the five analyses."""
 
@@ -271,12 +278,26 @@ class Family(Protocol):
         """Kind of series this analysis is for."""
         ...
 
-    def check_eligibility(self, facts: AcquisitionFacts, volume: CtVolume) -> Refusal | None:
-        """Say why this volume must not be analysed, or None."""
+    @property
+    def needs(self) -> str | None:
+        """Name of the scoring analysis of the same volume whose findings this one begins with, or None."""
+        ...
+
+    def check_eligibility(self, facts: AcquisitionFacts, volume: CtVolume, /) -> Refusal | None:
+        """Say why this volume must not be analysed, or None; what the needed analysis refuses it says itself."""
         ...
 
     def predict(
-        self, sessions: ModelSessions, volume: CtVolume, facts: AcquisitionFacts, on_progress: ProgressCallback
-    ) -> CalciumFindings | Refusal:
-        """Analyse an eligible volume; a refusal is what only the analysis itself could find."""
+        self,
+        sessions: ModelSessions,
+        volume: CtVolume,
+        facts: AcquisitionFacts,
+        on_progress: ProgressCallback,
+        basis: CalciumFindings | None = None,
+        /,
+    ) -> Findings | Refusal:
+        """Analyse an eligible volume; a refusal is what only the analysis itself could find.
+
+        `basis` is given exactly to a family that ``needs`` it.
+        """
         ...

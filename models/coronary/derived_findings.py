@@ -69,7 +69,7 @@ class DerivedFindings:
     Parameters
     ----------
     volumes
-        The derived series; the first is the one that is read.
+        The derived series; the first is the one that is read. None where there was nothing to change.
     readings
         Of every segment that could be measured.
     cad_rads

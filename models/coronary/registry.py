@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -24,6 +25,15 @@ def family_named(name: str) -> Family:
 def manifest_of(family: Family) -> ModelManifest:
     """Manifest shipped beside the family's code."""
     return ModelManifest.from_toml(resources.files(family.package).joinpath("manifest.toml").read_text("utf-8"))
+
+
+def model_sha256(family: Family) -> str:
+    """Hash of what a result depends on: the family's networks, and those of the analysis that it needs."""
+    own = manifest_of(family).sha256
+    if family.needs is None:
+        return own
+    needed = model_sha256(family_named(family.needs))
+    return hashlib.sha256(f"{family.name} {own}\n{family.needs} {needed}\n".encode()).hexdigest()
 
 
 def model_file_of(family: Family, network: NetworkFile) -> Traversable:

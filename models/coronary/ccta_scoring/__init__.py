@@ -51,13 +51,19 @@ class CctaScoring:
     name = "ccta-scoring"
     package = "coronary.ccta_scoring"
     series_kind: SeriesKind = "ccta"
+    needs = None
 
     def check_eligibility(self, facts: AcquisitionFacts, volume: CtVolume) -> Refusal | None:
         """Say why this volume must not be scored, or None."""
         return eligibility.check_eligibility(facts, volume)
 
     def predict(
-        self, sessions: ModelSessions, volume: CtVolume, facts: AcquisitionFacts, on_progress: ProgressCallback
+        self,
+        sessions: ModelSessions,
+        volume: CtVolume,
+        facts: AcquisitionFacts,
+        on_progress: ProgressCallback,
+        _basis: CalciumFindings | None = None,
     ) -> CalciumFindings | Refusal:
         """Score an eligible volume, or refuse what only its vessels could show."""
         return predict.predict(sessions, volume, facts, on_progress)

@@ -13,13 +13,19 @@ class CsctScoring:
     name = "csct-scoring"
     package = "coronary.csct_scoring"
     series_kind: SeriesKind = "csct"
+    needs = None
 
     def check_eligibility(self, facts: AcquisitionFacts, volume: CtVolume) -> Refusal | None:
         """Say why this volume must not be scored, or None."""
         return eligibility.check_eligibility(facts, volume)
 
     def predict(
-        self, sessions: ModelSessions, volume: CtVolume, facts: AcquisitionFacts, on_progress: ProgressCallback
+        self,
+        sessions: ModelSessions,
+        volume: CtVolume,
+        facts: AcquisitionFacts,
+        on_progress: ProgressCallback,
+        _basis: CalciumFindings | None = None,
     ) -> CalciumFindings:
         """Score an eligible volume."""
         return predict.predict(sessions["calcium"], volume, facts, on_progress)

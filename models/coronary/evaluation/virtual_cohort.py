@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from coronary.calcium import CalciumScore, score_calcium
-from coronary.contract import AcquisitionFacts, CalciumFindings, Family, ModelSessions, Refusal
+from coronary.contract import AcquisitionFacts, CalciumFindings, DerivedFindings, Family, ModelSessions, Refusal
 from coronary.ct_volume import CtVolume
 from coronary.evaluation.cohort import PAPER_SCORE, CaseRecord
 from coronary.evaluation.mask_overlap import mask_overlap
@@ -161,6 +161,7 @@ def _run(
     """Findings, or None and the code of the refusal."""
     facts = acquisition_facts(acquisition)
     outcome = family.check_eligibility(facts, volume) or family.predict(sessions, volume, facts, lambda _: None)
+    assert not isinstance(outcome, DerivedFindings), "a cohort is run for a scoring family"
     return (None, outcome.code) if isinstance(outcome, Refusal) else (outcome, "")
 
 

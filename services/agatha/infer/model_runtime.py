@@ -13,6 +13,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from agatha.infer.last_findings import LastFindings
 from coronary.contract import Family, NetworkFile
 from coronary.registry import manifest_of, model_file_of
 
@@ -42,7 +43,7 @@ class OnnxSession:
 
 
 class ModelRuntime:
-    """Sessions of all families in this process.
+    """Sessions of all families in this process, and what was found last (``last_findings``).
 
     Parameters
     ----------
@@ -63,6 +64,7 @@ class ModelRuntime:
         self._threads = threads
         self._sessions: dict[str, Mapping[str, OnnxSession]] = {}
         self._lock = threading.Lock()
+        self.last_findings = LastFindings()
 
     def sessions(self, family: Family) -> Mapping[str, OnnxSession]:
         """Sessions of `family` by the names of its networks, made at the first call.

@@ -14,7 +14,7 @@ from agatha.pipeline.context import PipelineContext
 from agatha.store.paired_scores import CCTA_ANALYSIS, PARTNER_OF, agatston_of, current_score, limits_of
 from agatha.store.records import ComparedWith, JobRecord
 from coronary.concordance import Concordance, LimitsOfAgreement, compare_scores
-from coronary.contract import CalciumFindings
+from coronary.contract import CalciumFindings, Findings
 from coronary.registry import family_named, manifest_of
 
 
@@ -37,9 +37,9 @@ class Comparison:
     concordance: Concordance | None = None
 
 
-def compare_with_partner(context: PipelineContext, job: JobRecord, findings: CalciumFindings | None) -> Comparison:
-    """Compare new findings with the study's current score of the other analysis."""
-    if findings is None:
+def compare_with_partner(context: PipelineContext, job: JobRecord, findings: Findings | None) -> Comparison:
+    """Compare a new score with the study's current score of the other analysis."""
+    if not isinstance(findings, CalciumFindings):
         return Comparison()
     limits, partner_analysis = agreement_of(job.analysis), PARTNER_OF.get(job.analysis)
     if partner_analysis is None:

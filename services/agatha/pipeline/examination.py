@@ -108,9 +108,11 @@ def _refused(
 ) -> Examination:
     """Refuse the series under the analyses for its kind; one whose kind is unknown under the first of the registry.
 
-    A candidate without any result would be a silence; one result per family would be noise.
+    A candidate without any result would be a silence; one result per family, or per analysis that begins with the
+    findings of another, would be noise.
     """
     kind = decision.kind if decision is not None else None
-    chosen = [family for family in families if family.series_kind == kind] or families[:1]
+    of_kind = [family for family in families if family.series_kind == kind]
+    chosen = [family for family in of_kind if family.needs is None] or of_kind or families[:1]
     analyses = tuple(AnalysisDecision(analysis=family.name, refusal=refusal) for family in chosen)
     return Examination(decision, assembled, refusal, True, analyses)

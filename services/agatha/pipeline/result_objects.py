@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -16,9 +17,17 @@ from agatha.pipeline.concordance import Comparison, compare_with_partner
 from agatha.pipeline.context import PipelineContext
 from agatha.pipeline.examination import Examination
 from agatha.pipeline.series_outcome import sources_digest
-from agatha.report import DicomObject, ModelIdentity, PreviousReport, ReportRequest, result_document, write_objects
+from agatha.report import (
+    DicomObject,
+    ModelIdentity,
+    PreviousReport,
+    ReportRequest,
+    result_document,
+    write_objects,
+    write_series,
+)
 from agatha.store.records import InstanceRecord, JobRecord, NewOutput, ResultRecord
-from coronary.contract import AcquisitionFacts, CalciumFindings, Refusal
+from coronary.contract import AcquisitionFacts, Findings, Refusal
 from coronary.ct_volume import CtVolume
 
 ResultState = Literal["completed", "refused", "failed"]
@@ -56,7 +65,7 @@ def write_report(
     instances: Sequence[InstanceRecord],
     seen: Examination | None,
     *,
-    findings: CalciumFindings | None,
+    findings: Findings | None,
     refusal: Refusal | None,
     state: ResultState,
 ) -> Report:
@@ -79,11 +88,11 @@ def write_report(
         limits_of_agreement=comparison.limits,
         **report_sources(seen, [context.files.path(row.storage_key) for row in instances]),
     )
-    objects = write_objects(request)
-    document = result_document(
-        request, objects, state=state, provisional=job.provisional, series_instance_uid=job.series_instance_uid
-    )
+    objects = chain(write_objects(request), write_series(request))
     outputs = tuple(_stored(context, job, item) for item in objects)
+    document = result_document(
+        request, outputs, state=state, provisional=job.provisional, series_instance_uid=job.series_instance_uid
+    )
     text = refusal.text if refusal is not None else f"{job.analysis} finished."
     return Report(document, outputs, text, comparison)
 

@@ -13,7 +13,7 @@ from agatha.pipeline.context import PipelineContext
 from agatha.pipeline.examination import Examination
 from agatha.store.records import InstanceRecord
 from coronary.contract import Refusal
-from coronary.registry import family_named, manifest_of
+from coronary.registry import family_named, manifest_of, model_sha256
 
 SeriesOutcome = Literal["routed", "refused", "not_applicable"]
 
@@ -78,13 +78,14 @@ def job_columns(
     context: PipelineContext, seen: Examination | None, analysis: str, instances: Sequence[InstanceRecord]
 ) -> JobColumns:
     """Columns of the job for one analysis; equal columns are the same work."""
-    manifest = manifest_of(family_named(analysis))
+    family = family_named(analysis)
+    manifest = manifest_of(family)
     return {
         "analysis": analysis,
         "src_digest": sources_digest(seen, instances),
         "model_name": manifest.name,
         "model_version": manifest.version,
-        "model_sha256": manifest.sha256,
+        "model_sha256": model_sha256(family),
         "config_digest": config_digest({"sr_sop_class": context.config.sr_sop_class}),
     }
 

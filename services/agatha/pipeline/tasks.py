@@ -152,8 +152,8 @@ def _analyze_job(context: PipelineContext, lease: JobLease) -> str:
     refusal, findings = seen.refusal_of(job.analysis), None
     if refusal is None and seen.assembled is not None:
         with stage("infer"):
-            family, volume, facts = family_named(job.analysis), seen.assembled.volume, seen.assembled.facts
-            outcome = run_analysis(context.runtime(), family, volume, facts, seen.notes, lambda _done: None)
+            family = family_named(job.analysis)
+            outcome = run_analysis(context.runtime(), family, seen.assembled, seen.notes, lambda _done: None)
             findings, refusal = (None, outcome) if isinstance(outcome, Refusal) else (outcome, None)
     state: ResultState = "completed" if findings is not None else "refused"
     write = partial(write_report, context, job, instances, seen, findings=findings, refusal=refusal, state=state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,12 +23,20 @@ from agatha.pipeline.result_objects import report_sources
 from agatha.pipeline.series_outcome import series_outcome
 from agatha.processes.dicom_files import SeriesFiles, dicom_files, group_by_series
 from agatha.processes.settings import ConfigurationError, read_settings
-from agatha.report import ModelIdentity, ReportRequest, SourceMismatch, result_document, write_objects
+from agatha.report import (
+    DicomObject,
+    ModelIdentity,
+    ReportRequest,
+    SourceMismatch,
+    result_document,
+    write_objects,
+    write_series,
+)
 from agatha.store.paired_scores import PARTNER_OF
 from coronary.calcium import VesselValues
 from coronary.concordance import Concordance
-from coronary.contract import CalciumFindings, Family, ProgressCallback, Refusal, SeriesKind
-from coronary.registry import FAMILIES, family_named, manifest_of
+from coronary.contract import CalciumFindings, Family, Findings, ProgressCallback, Refusal, SeriesKind
+from coronary.registry import FAMILIES, family_named, manifest_of, model_sha256
 
 OK, FAILED, REFUSED = 0, 1, 3
 
@@ -141,8 +150,7 @@ def _analyze_series(
         findings, refusal = None, decided.refusal
         try:
             if refusal is None and seen.assembled is not None:
-                family, volume, facts = family_named(decided.analysis), seen.assembled.volume, seen.assembled.facts
-                outcome = run_analysis(runtime, family, volume, facts, seen.notes, on_progress)
+                outcome = run_analysis(runtime, family_named(decided.analysis), seen.assembled, seen.notes, on_progress)
                 findings, refusal = (None, outcome) if isinstance(outcome, Refusal) else (outcome, None)
             concordance = _concordance(decided.analysis, findings, partners)
             _write(report, _request(files, index, seen, decided.analysis, findings, refusal, concordance), out)
@@ -152,10 +160,12 @@ def _analyze_series(
 
 
 def _concordance(
-    analysis: str, findings: CalciumFindings | None, partners: Mapping[str, Mapping[str, Any]]
+    analysis: str, findings: Findings | None, partners: Mapping[str, Mapping[str, Any]]
 ) -> Concordance | None:
     partner = partners.get(PARTNER_OF.get(analysis, ""))
-    return None if findings is None or partner is None else concordance_with(analysis, findings, partner)
+    if partner is None or not isinstance(findings, CalciumFindings):
+        return None
+    return concordance_with(analysis, findings, partner)
 
 
 def _request(
@@ -163,14 +173,15 @@ def _request(
     index: int,
     seen: Examination,
     analysis: str,
-    findings: CalciumFindings | None,
+    findings: Findings | None,
     refusal: Refusal | None,
     concordance: Concordance | None,
 ) -> ReportRequest:
-    manifest = manifest_of(family_named(analysis))
+    family = family_named(analysis)
+    manifest = manifest_of(family)
     return ReportRequest(
         analysis=analysis,
-        model=ModelIdentity(manifest.name, manifest.version, manifest.sha256),
+        model=ModelIdentity(manifest.name, manifest.version, model_sha256(family)),
         src_digest=seen.assembled.src_digest
         if seen.assembled is not None
         else src_digest((uid, None) for uid in files.sop_instance_uids),
@@ -186,7 +197,17 @@ def _request(
 
 
 def _write(report: SeriesReport, request: ReportRequest, out: Path | None) -> None:
-    objects = write_objects(request) if out is not None else ()
+    """The document of one result and, with a folder, its objects; each derived series gets a folder of its own."""
+    folder = None if out is None else out / f"{request.series_index:02d}-{request.analysis}"
+    objects: list[_Written] = []
+    if folder is not None:
+        objects += [_written(item, folder / f"{item.kind}.dcm") for item in write_objects(request)]
+        report.files += [folder / f"{item.kind}.dcm" for item in objects]
+        counts: Counter[str] = Counter()
+        for item in write_series(request):
+            counts[item.kind] += 1
+            objects.append(_written(item, folder / item.kind / f"{counts[item.kind]:04d}.dcm"))
+        report.files += [folder / kind for kind in counts]
     document = result_document(
         request,
         objects,
@@ -195,15 +216,24 @@ def _write(report: SeriesReport, request: ReportRequest, out: Path | None) -> No
         series_instance_uid=report.source.series_instance_uid,
     )
     report.results.append(document)
-    if out is None:
-        return
-    folder = out / f"{request.series_index:02d}-{request.analysis}"
-    folder.mkdir(parents=True, exist_ok=True)
-    for item in objects:
-        target = folder / f"{item.kind}.dcm"
-        target.write_bytes(item.data)
-        report.files.append(target)
-    (folder / "result.json").write_text(json.dumps(document, indent=2), "utf-8")
+    if folder is not None:
+        (folder / "result.json").write_text(json.dumps(document, indent=2), "utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """An object that is on disk: a series is as large as its source, so its bytes are not kept."""
+
+    kind: str
+    sop_class_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+
+
+def _written(item: DicomObject, path: Path) -> _Written:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(item.data)
+    return _Written(item.kind, item.sop_class_uid, item.series_instance_uid, item.sop_instance_uid)
 
 
 def _print(reports: Sequence[SeriesReport], unreadable: int, console: Console) -> None:
@@ -215,7 +245,8 @@ def _print(reports: Sequence[SeriesReport], unreadable: int, console: Console) -
             console.print(f"{title}: not applicable: {report.refusal.code}: {report.refusal.text}")
         for result in report.results:
             if result["state"] == "completed":
-                console.print(score_table(result, f"{title}: {result['analysis']}"))
+                table = stenosis_table if result["stenosis"] is not None else score_table
+                console.print(table(result, f"{title}: {result['analysis']}"))
                 if (concordance := result.get("concordance")) is not None:
                     verdict = "[yellow]discordant[/yellow]" if concordance["is_discordant"] else "concordant"
                     console.print(f"  {verdict}: {concordance['text']}")
@@ -248,4 +279,21 @@ def score_table(result: dict[str, Any], title: str, truth: dict[str, float] | No
             cells.insert(1, f"{truth[key]:.1f}")
         table.add_row(key, *cells)
     table.caption = f"risk category {calcium['risk_category']} · CAC-DRS {calcium['cac_drs']}"
+    return table
+
+
+def stenosis_table(result: dict[str, Any], title: str) -> Table:
+    """Diameter stenosis per segment, on the scan and on the derived series, and where that must not be trusted."""
+    table = Table(title=f"{title}, diameter stenosis in %", title_justify="left")
+    for name in ("segment", "scanned", "made"):
+        table.add_column(name, justify="right" if name != "segment" else "left")
+    table.add_column("do not trust", style="yellow")
+    for segment in result["stenosis"]["segments"]:
+        table.add_row(
+            f"{segment['artery']} {segment['segment']}",
+            f"{segment['original_percent']:.0f}",
+            f"{segment['derived_percent']:.0f}",
+            segment["distrust"],
+        )
+    table.caption = f"CAD-RADS {result['stenosis']['cad_rads']}"
     return table

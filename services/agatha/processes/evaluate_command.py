@@ -27,7 +27,7 @@ from coronary.evaluation.cohort import AgreementReport, CaseRecord, agreement_re
 from coronary.evaluation.cohort_markdown import to_markdown
 from coronary.evaluation.paired_markdown import to_paired_markdown
 from coronary.evaluation.virtual_cohort import CohortMember, Variant, cohort, run_case
-from coronary.registry import family_named, manifest_of
+from coronary.registry import family_named, model_sha256
 
 OK: Final = 0
 
@@ -59,7 +59,7 @@ def evaluate_virtual_patients(
     already are not run again, so an interrupted run goes on where it stopped.
     """
     members = cohort(first_seed, last_seed, variant)
-    model = manifest_of(family_named(analysis)).sha256
+    model = model_sha256(family_named(analysis))
     out.mkdir(parents=True, exist_ok=True)
     log = out / f"cases-{variant}.jsonl"
     done = {row["case_id"]: row for row in _lines(log) if row["model_sha256"] == model}

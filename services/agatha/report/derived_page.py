@@ -40,7 +40,8 @@ _NOTES_HEIGHT = 150
 
 def draw_derived(page: Page, volume: CtVolume, findings: DerivedFindings) -> None:
     """Draw the content of the page: strips of the three trunks on the left, the table and the notes on the right."""
-    derived = CtVolume(findings.volumes[0].voxels_hu, volume.affine_lps)
+    # Of a scan without calcium nothing was made: it is drawn beside itself, and a note says why.
+    derived = CtVolume(findings.volumes[0].voxels_hu, volume.affine_lps) if findings.volumes else volume
     for number, (title, names) in enumerate(TRUNKS):
         found = [findings.tree.centerline(name) for name in names]
         lines = [line for line in found if line is not None]

@@ -16,7 +16,7 @@ from typing import Literal, assert_never
 from agatha.dicom.uids import config_digest, derive_uid
 from coronary.calcium import Vessel
 from coronary.concordance import Concordance, LimitsOfAgreement
-from coronary.contract import AcquisitionFacts, CalciumFindings, Refusal
+from coronary.contract import AcquisitionFacts, CalciumFindings, Findings, Refusal
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import DerivedContent, DerivedFindings
 
@@ -27,9 +27,6 @@ ObjectKind = (
     Literal["sr", "seg-vessels", "seg-lesions", "seg-anatomy", "seg-altered", "summary", "key-images", "tree-views"]
     | DerivedKind
 )
-
-#: What an analysis may have found.
-Findings = CalciumFindings | DerivedFindings
 
 DERIVED_KINDS: dict[DerivedContent, DerivedKind] = {
     "calcium-removed": "ct-calcium-removed",

@@ -21,9 +21,9 @@ class AnalysisDecision:
 def decide_analyses(
     decision: RouteDecision, assembled: AssembledSeries, families: Sequence[Family]
 ) -> tuple[AnalysisDecision, ...]:
-    """Ask every family that is for this kind of series."""
-    return tuple(
-        AnalysisDecision(family.name, family.check_eligibility(assembled.facts, assembled.volume))
-        for family in families
-        if family.series_kind == decision.kind
-    )
+    """Ask every family that is for this kind of series; one that needs a refused analysis is left out."""
+    refusals: dict[str, Refusal | None] = {}
+    for family in families:
+        if family.series_kind == decision.kind and refusals.get(family.needs or "") is None:
+            refusals[family.name] = family.check_eligibility(assembled.facts, assembled.volume)
+    return tuple(AnalysisDecision(name, refusal) for name, refusal in refusals.items())

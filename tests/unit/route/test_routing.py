@@ -282,6 +282,7 @@ class AskedFamily:
     name: str
     series_kind: str
     package: str = ""
+    needs: str | None = None
 
     def check_eligibility(self, *_):
         return Refusal("KVP_NOT_120", "100 kV")

@@ -1,0 +1,56 @@
+"""Take the calcium off one scored contrast scan and read its segments.
+
+Decides the order of the steps and what the reader is told.
+"""
+
+from __future__ import annotations
+
+from coronary.calcium_inpainting.readings import COVERED_SHARE, read_segments
+from coronary.calcium_inpainting.removal import BORDER_PROBABILITY, remove_calcium
+from coronary.contract import CalciumFindings, ProgressCallback, QualityNote
+from coronary.ct_volume import CtVolume
+from coronary.derived_findings import DerivedFindings, DerivedVolume
+from coronary.stenosis import cad_rads_category
+
+STENT_NOTE = "STENT_SUSPECTED"
+
+NO_CALCIUM = QualityNote(
+    "NO_CALCIUM", "No coronary calcium was found: there is no calcium-removed series, the scan itself is read."
+)
+
+
+def predict(volume: CtVolume, basis: CalciumFindings, on_progress: ProgressCallback) -> DerivedFindings:
+    """Remove the scored calcium and measure all segments; without calcium there are readings but no series.
+
+    Raises
+    ------
+    ValueError
+        If `basis` are not findings of a contrast scan.
+    """
+    contrast = basis.contrast
+    if contrast is None:
+        raise ValueError("calcium is removed from a contrast scan; the findings are of one without contrast")
+    removed = remove_calcium(volume, contrast.estimate, basis.vessel_labels > 0)
+    on_progress(0.2)
+    has_stent = any(note.code == STENT_NOTE for note in basis.quality)
+    readings = read_segments(volume, removed, contrast.tree, contrast.calibration_factor_hu, has_stent=has_stent)
+    on_progress(1.0)
+    has_calcium = bool(removed.is_altered.any())
+    series = DerivedVolume("calcium-removed", removed.volume.voxels_hu, removed.is_altered)
+    return DerivedFindings(
+        volumes=(series,) if has_calcium else (),
+        readings=readings,
+        cad_rads=cad_rads_category(
+            [each.derived for each in readings if each.is_trusted],
+            [each.derived.segment for each in readings if not each.is_trusted],
+            has_plaque=has_calcium,
+        ),
+        tree=contrast.tree,
+        quality=(*(() if has_calcium else (NO_CALCIUM,)), *basis.quality),
+        parameters={
+            "removal": "what the scoring network says calcium adds, taken off voxel by voxel",
+            "altered": f"calcium that was scored, to a probability of {BORDER_PROBABILITY:g}",
+            "not trusted from": f"{100 * COVERED_SHARE:.0f} % of a cross-section covered by calcium",
+            "scored by": basis.parameters.get("model", "unknown"),
+        },
+    )
