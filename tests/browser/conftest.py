@@ -6,7 +6,7 @@ import pytest
 
 from agatha.serve import create_app
 from builders.findings import PatientHeader
-from builders.paired_studies import write_paired_study
+from builders.paired_studies import write_derived_result, write_paired_study
 from builders.served_server import running
 from builders.served_studies import facts, open_store, receive, settle, write_scored_study
 from peers.chromium import Chromium, find_chromium
@@ -43,6 +43,16 @@ def paired_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One study whose calcium-scoring CT and contrast scan were both scored, with discordant scores."""
     store = open_store(tmp_path_factory.mktemp("paired-site"))
     write_paired_study(store, patient=PatientHeader(extra={"PatientID": "PAIRED-1"}))
+    with running(create_app(database=store.database, files=store.files, checks={}, version="1.2.3")) as base:
+        yield base
+    store.database.close()
+
+
+@pytest.fixture(scope="session")
+def derived_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One study with a calcium-removed series."""
+    store = open_store(tmp_path_factory.mktemp("derived-site"))
+    write_derived_result(store, patient=PatientHeader(extra={"PatientID": "DERIVED-1"}))
     with running(create_app(database=store.database, files=store.files, checks={}, version="1.2.3")) as base:
         yield base
     store.database.close()

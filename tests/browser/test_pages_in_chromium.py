@@ -1,5 +1,7 @@
 """The pages in a real browser: they render, run nothing that was smuggled in, and filter."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -103,3 +105,22 @@ def test_the_policy_stops_a_script_even_if_escaping_failed(browser, site):
     with running(app) as base:
         assert "<title>clean</title>" in browser.dom(f"{base}/guarded")
         assert "<title>owned</title>" in browser.dom(f"{base}/open")
+
+
+def test_a_scan_and_its_calcium_removed_series_are_shown_side_by_side_with_their_difference(
+    browser, derived_site, tmp_path
+):
+    page = f"{derived_site}/studies/{STUDY_UID}"
+    anchor = re.search(r'<figure id="([^"]+)" class="altered"', browser.dom(page)).group(1)
+    shown = browser.screenshot(f"{page}#{anchor}", tmp_path / "page.png", width=1280, height=2000)
+    pixels = np.asarray(Image.open(shown).convert("RGB")).astype(int)
+    # Three squares side by side: grey scan, grey derived series, and a difference that is black but for the calcium.
+    is_black = (pixels.max(axis=2) < 12) & (np.arange(pixels.shape[0]) > 100)[:, None]
+    rows = np.flatnonzero(is_black.sum(axis=1) > 250)
+    assert len(rows) > 200
+    strip = pixels[rows[0] : rows[-1], :, :].max(axis=2)
+    left, middle, right = np.array_split(strip[:, 60:1220], 3, axis=1)
+    assert (left > 60).mean() > 0.3
+    assert (middle > 60).mean() > 0.3
+    assert (right < 12).mean() > 0.9
+    assert (right > 60).sum() > 20

@@ -12,7 +12,15 @@ from pydicom import dcmread
 from agatha.dicom.facts import read_instance_facts
 from agatha.dicom.uids import src_digest
 from agatha.store.records import ResultRecord, SeriesRecord
-from builders.findings import PatientHeader, contrast_request, contrast_volume, report_request, write_ct_series
+from builders.findings import (
+    PatientHeader,
+    contrast_request,
+    contrast_volume,
+    derived_findings,
+    derived_request,
+    report_request,
+    write_ct_series,
+)
 from builders.served_studies import Store, complete, receive, settle, write_scored_study
 from coronary.concordance import LimitsOfAgreement
 from coronary.contract import Refusal
@@ -52,6 +60,18 @@ def write_contrast_result(
     else:
         request = contrast_request(paths, volume, findings, src_digest=digest, limits_of_agreement=limits)
     return complete(store, series, request)
+
+
+def write_derived_result(store: Store, *, patient: PatientHeader | None = None) -> ResultRecord:
+    """Receive a contrast scan and make its calcium-removed series; segment 2 of each artery is not trusted."""
+    volume, findings = contrast_volume()
+    paths = write_contrast_series(store.folder / "source-of-derived", volume, CCTA_SERIES_UID, patient)
+    series = receive_files(store, paths)
+    settle(store, series, "routed", kind="ccta")
+    digest = src_digest((path.stem, None) for path in paths)
+    return complete(
+        store, series, derived_request(paths, volume, derived_findings(volume, findings), src_digest=digest)
+    )
 
 
 def write_contrast_series(

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from agatha.dicom.facts import InstanceFacts, read_instance_facts
-from agatha.report import ReportRequest, result_document, write_objects
+from agatha.report import ReportRequest, result_document, write_objects, write_series
 from agatha.store.database import Database
 from agatha.store.instance_files import LocalInstanceFiles
 from agatha.store.migrate import upgrade
@@ -133,7 +133,7 @@ def complete(
 ) -> ResultRecord:
     """Write the objects of a request and complete its job, as the worker does."""
     state: Literal["completed", "refused"] = "completed" if request.findings is not None else "refused"
-    objects = write_objects(request)
+    objects = [*write_objects(request), *write_series(request)]
     document = result_document(
         request, objects, state=state, provisional=provisional, series_instance_uid=series.series_instance_uid
     )

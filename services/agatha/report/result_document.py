@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, Literal, Protocol
 
+import numpy as np
+
 from agatha.report.request import DERIVED_KINDS, ReportRequest
 from coronary.calcium import CalciumScore, Lesion
 from coronary.contract import CalciumFindings, ContrastFindings
@@ -114,13 +116,19 @@ def _outputs(objects: Iterable[WrittenObject]) -> list[dict[str, Any]]:
 
 
 def _stenosis(findings: DerivedFindings) -> dict[str, Any]:
-    """Readings per segment; ``altered_voxels`` counts those that differ from the source, null where all may."""
+    """Readings per segment; ``altered_voxels`` counts those that differ from the source, null where all may.
+
+    ``altered_slices`` are indices into ``sop_instance_uids`` of the series among the outputs.
+    """
     return {
         "cad_rads": findings.cad_rads,
         "series": [
             {
                 "kind": DERIVED_KINDS[volume.content],
                 "altered_voxels": None if volume.is_altered is None else int(volume.is_altered.sum()),
+                "altered_slices": None
+                if volume.is_altered is None
+                else np.flatnonzero(volume.is_altered.any(axis=(1, 2))).tolist(),
             }
             for volume in findings.volumes
         ],

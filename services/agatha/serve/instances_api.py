@@ -7,11 +7,13 @@ received instances of the same study. Both are looked up by UID in the database;
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
+from pydicom import dcmread
 from starlette.types import Receive, Scope, Send
 
 from agatha.serve.conditional import cache_headers, entity_tag, not_modified
@@ -19,6 +21,7 @@ from agatha.serve.lesion_frames import SourceImage, UnreadableSegmentation, read
 from agatha.serve.links import API
 from agatha.serve.pictures import NotDisplayable, Window, key_slice_picture, key_slice_window, plain_picture
 from agatha.serve.problems import InstanceNotFound, StoredFileMissing, problem_responses
+from agatha.serve.series_archive import ZIP, archive_chunks, find_series, require_files
 from agatha.serve.study_queries import ServeContext
 from agatha.store.instance_files import InstanceFiles
 from agatha.store.units_of_work import Reading
@@ -29,6 +32,10 @@ DICOM = "application/dicom"
 
 #: What may stand in a file name that a browser saves under.
 UNSAFE_IN_NAME = re.compile(r"[^0-9A-Za-z.-]")
+
+WindowText = Annotated[
+    str | None, Query(max_length=40, description="Centre and width in HU: `50,350`.", examples=["50,350"])
+]
 
 Frame = Annotated[int | None, Query(ge=1, description="Frame of a multi-frame instance, from 1.")]
 
@@ -79,9 +86,7 @@ def instances_router(context: ServeContext) -> APIRouter:
         sop_instance_uid: str,
         request: Request,
         frame: Frame = None,
-        window: Annotated[
-            str | None, Query(max_length=40, description="Centre and width in HU: `50,350`.", examples=["50,350"])
-        ] = None,
+        window: WindowText = None,
     ) -> Response:
         """Grey images are windowed (50, 350 HU unless given), colour images are shown as they are."""
         wanted = None if window is None else parse_window(window)
@@ -98,7 +103,72 @@ def instances_router(context: ServeContext) -> APIRouter:
             headers=dict(cache_headers(tag)),
         )
 
+    @router.get(
+        f"{address}/source/rendered",
+        summary="The source of an image of a derived series as picture",
+        response_class=Response,
+        responses={200: {"content": {PNG: {}}}, **problem_responses(404, 406, 422, 503)},
+    )
+    def get_source_picture(
+        study_instance_uid: str,
+        series_instance_uid: str,
+        sop_instance_uid: str,
+        request: Request,
+        window: WindowText = None,
+    ) -> Response:
+        """The image or frame that the derived one was made from, to be shown beside it in the same window."""
+        wanted = None if window is None else parse_window(window)
+        with context.database.reading() as reading:
+            derived = find_output(reading, study_instance_uid, series_instance_uid, sop_instance_uid)
+            if derived is None:
+                raise InstanceNotFound
+            require_file(context.files, derived)
+            source = source_of(context.files.path(derived.storage_key))
+            found = find_source(reading, study_instance_uid, None, source.sop_instance_uid)
+        if found is None:
+            raise InstanceNotFound
+        require_file(context.files, found)
+        tag = entity_tag("rendered", found.sha256, str(source.frame), str(wanted))
+        return not_modified(request, tag) or Response(
+            plain_picture(context.files.path(found.storage_key), source.frame, wanted),
+            media_type=PNG,
+            headers=dict(cache_headers(tag)),
+        )
+
+    @router.get(
+        "/studies/{study_instance_uid}/series/{series_instance_uid}/archive",
+        summary="All objects of one series of outputs as zip file",
+        response_class=Response,
+        responses={200: {"content": {ZIP: {}}}, **problem_responses(404, 503)},
+    )
+    def get_archive(study_instance_uid: str, series_instance_uid: str, request: Request) -> Response:
+        """The files exactly as they were stored and sent, for whoever cannot fetch a series over DICOM."""
+        with context.database.reading() as reading:
+            outputs = find_series(reading, study_instance_uid, series_instance_uid)
+        require_files(context.files, outputs)
+        tag = entity_tag("archive", *(output.sha256 for output in outputs))
+        name = UNSAFE_IN_NAME.sub("_", f"{outputs[0].kind}-{series_instance_uid}.zip")
+        headers = {**cache_headers(tag), "Content-Disposition": f'attachment; filename="{name}"'}
+        return not_modified(request, tag) or StreamingResponse(
+            archive_chunks(context.files, outputs), media_type=ZIP, headers=headers
+        )
+
     return router
+
+
+def source_of(path: Path) -> SourceImage:
+    """The image that a derived one names as its source (PS3.3 section C.7.6.1.1.4).
+
+    Raises
+    ------
+    InstanceNotFound
+        When it names none.
+    """
+    sources = dcmread(path, specific_tags=["SourceImageSequence"]).get("SourceImageSequence")
+    if not sources:
+        raise InstanceNotFound
+    frame = sources[0].get("ReferencedFrameNumber")
+    return SourceImage(str(sources[0].ReferencedSOPInstanceUID), None if frame is None else int(frame))
 
 
 def key_slice_response(

@@ -60,8 +60,19 @@ class Links:
 
     def instance(self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> str:
         """Path of the file of an output."""
+        return f"{self._series(study_instance_uid, series_instance_uid)}/instances/{_part(sop_instance_uid)}"
+
+    def _series(self, study_instance_uid: str, series_instance_uid: str) -> str:
         series = f"{API}/studies/{_part(study_instance_uid)}/series/{_part(series_instance_uid)}"
-        return f"{self._page_base}{series}/instances/{_part(sop_instance_uid)}"
+        return f"{self._page_base}{series}"
+
+    def archive(self, study_instance_uid: str, series_instance_uid: str) -> str:
+        """Path of all files of one series of outputs."""
+        return f"{self._series(study_instance_uid, series_instance_uid)}/archive"
+
+    def source_rendered(self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> str:
+        """Path of the picture of the image that an image of a derived series was made from."""
+        return f"{self.instance(study_instance_uid, series_instance_uid, sop_instance_uid)}/source/rendered"
 
     def rendered(self, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str) -> str:
         """Path of the picture of an instance."""

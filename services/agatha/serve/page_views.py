@@ -3,14 +3,15 @@
 Decides which result stands for a study and which slices are shown. Text and markup are the templates' part.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from agatha.serve.instances_api import find_output
 from agatha.serve.lesion_frames import UnreadableSegmentation, choose_key_slices, read_lesion_frames
-from agatha.serve.pictures import Window, key_slice_window
+from agatha.serve.pictures import CONTRAST_WINDOW, Window, key_slice_window
 from agatha.serve.result_schema import ConcordanceDocument, ResultDocument
 from agatha.serve.standing import StudyRows, is_moving, series_name, standing_of
 from agatha.serve.studies_api import result_documents
@@ -28,7 +29,13 @@ OUTPUT_NAMES = {
     "summary": "Summary page (SC)",
     "tree-views": "Coronary tree views (SC)",
     "key-images": "Key images (KO)",
+    "seg-altered": "Altered voxels (SEG)",
+    "ct-calcium-removed": "Calcium-removed series (CT)",
+    "ct-non-contrast": "Pseudo non-contrast series (CT)",
+    "ct-lumen": "Lumen series (CT)",
 }
+#: Derived series that is shown beside its source.
+COMPARED_KIND = "ct-calcium-removed"
 #: Kinds that are made to be looked at.
 PICTURE_KINDS = ("summary", "tree-views")
 VESSELS = ("total", "LM", "LAD", "LCX", "RCA")
@@ -54,6 +61,7 @@ class WorklistRow:
     scores: Sequence[ScoreBrief]
     notes: Sequence[str]
     discordance: str | None
+    has_calcium_removed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +74,38 @@ class KeySliceView:
 
 @dataclass(frozen=True, slots=True)
 class OutputView:
-    """One output with its addresses; `picture` is None unless it is made to be looked at."""
+    """The objects of one kind with their addresses.
 
+    `address` is that of the file, or of the archive of several; `picture` is None unless it is made to be looked at.
+    """
+
+    kind: str
     name: str
-    record: OutputRecord
+    uid: str
+    count: int
+    size_bytes: int
     address: str
     picture: str | None
     deliveries: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedSlice:
+    """One image of the source and what was made of it; `number` counts from 1."""
+
+    number: int
+    source_picture: str
+    derived_picture: str
+    is_altered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonView:
+    """A scan and the derived series, slice by slice; `altered_runs` are the first and last number of each run."""
+
+    slices: Sequence[ComparedSlice]
+    altered_runs: Sequence[tuple[int, int]]
+    window: Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +118,8 @@ class ResultView:
     key_slices: Sequence[KeySliceView]
     key_slice_window: Window
     outputs: Sequence[OutputView]
+    comparison: ComparisonView | None
+    anchor: str
     summary_picture: str | None
     tree_picture: str | None
 
@@ -152,7 +187,13 @@ def worklist_row(reading: Reading, study: StudyRecord) -> WorklistRow:
             if series.reason_text
         ]
     discordance = pair.concordance.text if pair is not None and pair.concordance.is_discordant else None
-    return WorklistRow(study, scores, notes, discordance)
+    has_calcium_removed = any(COMPARED_KIND in _kinds(result) for result in results)
+    return WorklistRow(study, scores, notes, discordance, has_calcium_removed)
+
+
+def _kinds(result: ResultRecord) -> set[str]:
+    """Kinds of the objects that a result names."""
+    return {output["kind"] for output in result.document.get("outputs", ())}
 
 
 def study_view(context: ServeContext, study_instance_uid: str) -> StudyView:
@@ -195,7 +236,9 @@ def _concordance_view(rows: StudyRows) -> ConcordanceView | None:
 def _result_view(
     context: ServeContext, reading: Reading, rows: StudyRows, result: ResultRecord, document: ResultDocument
 ) -> ResultView:
-    outputs = [_output_view(context, rows, output) for output in reading.outputs_of_result(result.id)]
+    records = reading.outputs_of_result(result.id)
+    kinds = {kind: [each for each in records if each.kind == kind] for kind in dict.fromkeys(r.kind for r in records)}
+    outputs = [_output_view(context, rows, each) for each in kinds.values()]
     lesions = document.calcium.lesions if document.calcium else []
     return ResultView(
         document=document,
@@ -204,28 +247,70 @@ def _result_view(
         key_slices=_key_slices(context, reading, rows, result, document),
         key_slice_window=key_slice_window(is_contrast=document.contrast is not None),
         outputs=outputs,
+        comparison=_comparison(context, kinds.get(COMPARED_KIND, ()), document),
+        anchor=f"result-{result.id}-slice",
         summary_picture=_picture(outputs, "summary"),
         tree_picture=_picture(outputs, "tree-views"),
     )
 
 
 def _picture(outputs: Sequence[OutputView], kind: str) -> str | None:
-    return next((output.picture for output in outputs if output.record.kind == kind), None)
+    return next((output.picture for output in outputs if output.kind == kind), None)
 
 
-def _output_view(context: ServeContext, rows: StudyRows, output: OutputRecord) -> OutputView:
-    uids = (output.study_instance_uid, output.series_instance_uid, output.sop_instance_uid)
+def _output_view(context: ServeContext, rows: StudyRows, outputs: Sequence[OutputRecord]) -> OutputView:
+    """One line for all objects of a kind: a derived series has hundreds."""
+    first, count = outputs[0], len(outputs)
+    series = (first.study_instance_uid, first.series_instance_uid)
+    address = context.links.archive(*series) if count > 1 else context.links.instance(*series, first.sop_instance_uid)
     return OutputView(
-        name=OUTPUT_NAMES.get(output.kind, output.kind),
-        record=output,
-        address=context.links.instance(*uids),
-        picture=context.links.rendered(*uids) if output.kind in PICTURE_KINDS else None,
-        deliveries=[
-            f"{delivery.destination}: {delivery.state}" + (f" ({delivery.last_error})" if delivery.last_error else "")
-            for delivery in rows.deliveries
-            if delivery.output_id == output.id
-        ],
+        kind=first.kind,
+        name=OUTPUT_NAMES.get(first.kind, first.kind),
+        uid=first.series_instance_uid if count > 1 else first.sop_instance_uid,
+        count=count,
+        size_bytes=sum(output.size_bytes for output in outputs),
+        address=address,
+        picture=context.links.rendered(*series, first.sop_instance_uid) if first.kind in PICTURE_KINDS else None,
+        deliveries=_delivery_lines(rows, {output.id for output in outputs}),
     )
+
+
+def _delivery_lines(rows: StudyRows, output_ids: Container[int]) -> list[str]:
+    """One line per destination, state and error, with a count where it stands for several objects."""
+    lines = Counter(
+        f"{delivery.destination}: {delivery.state}" + (f" ({delivery.last_error})" if delivery.last_error else "")
+        for delivery in rows.deliveries
+        if delivery.output_id in output_ids
+    )
+    return [f"{line} × {count}" if count > 1 else line for line, count in lines.items()]
+
+
+def _comparison(
+    context: ServeContext, images: Sequence[OutputRecord], document: ResultDocument
+) -> ComparisonView | None:
+    """Both series slice by slice in the order of the volume; None where no series was made."""
+    if not images or document.stenosis is None:
+        return None
+    series = next(each for each in document.stenosis.series if each.kind == COMPARED_KIND)
+    altered, window, links = set(series.altered_slices or ()), CONTRAST_WINDOW, context.links
+    query = f"?window={window.center_hu:g},{window.width_hu:g}"
+    slices = []
+    for index, image in enumerate(images):
+        uids = (image.study_instance_uid, image.series_instance_uid, image.sop_instance_uid)
+        source, derived = links.source_rendered(*uids) + query, links.rendered(*uids) + query
+        slices.append(ComparedSlice(index + 1, source, derived, index in altered))
+    return ComparisonView(slices, _runs(sorted(altered)), window)
+
+
+def _runs(indices: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last number (from 1) of every run of consecutive indices."""
+    runs: list[tuple[int, int]] = []
+    for number in (index + 1 for index in indices):
+        if runs and runs[-1][1] == number - 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    return runs
 
 
 def _key_slices(

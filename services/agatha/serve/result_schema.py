@@ -199,6 +199,9 @@ class DerivedSeries(StoredDocument):
 
     kind: str = Field(description="As in `outputs`.", examples=["ct-calcium-removed"])
     altered_voxels: int | None = Field(description="Voxels that differ from the source; null where all were computed.")
+    altered_slices: list[int] | None = Field(
+        description="Which of the `sop_instance_uids` of this kind in `outputs` hold them, from 0; null likewise."
+    )
 
 
 class SegmentReading(StoredDocument):
@@ -259,7 +262,9 @@ class QualityNote(StoredDocument):
 class OutputDocument(Document):
     """DICOM objects of one kind that belong to a result."""
 
-    kind: str = Field(examples=["sr", "seg-vessels", "seg-lesions", "seg-anatomy", "summary", "tree-views"])
+    kind: str = Field(
+        examples=["sr", "seg-vessels", "seg-lesions", "seg-anatomy", "summary", "tree-views", "ct-calcium-removed"]
+    )
     sop_class_uid: Uid
     series_instance_uid: Uid
     sop_instance_uids: list[str]

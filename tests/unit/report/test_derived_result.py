@@ -143,7 +143,9 @@ def test_the_document_has_the_readings_and_no_score(request_of_series: ReportReq
     assert stenosis["cad_rads"] == "4A"
     altered = derived.volumes[0].is_altered
     assert altered is not None
-    assert stenosis["series"] == [{"kind": "ct-calcium-removed", "altered_voxels": int(altered.sum())}]
+    (series,) = stenosis["series"]
+    assert (series["kind"], series["altered_voxels"]) == ("ct-calcium-removed", int(altered.sum()))
+    assert [z in series["altered_slices"] for z in range(SLICES)] == altered.any(axis=(1, 2)).tolist()
     first = stenosis["segments"][0]
     assert (first["artery"], first["original_percent"], first["derived_percent"]) == ("LM", 61.5, 21.25)
     assert (first["original_grade"], first["derived_grade"]) == (50, 25)
