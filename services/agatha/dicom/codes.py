@@ -131,6 +131,7 @@ PROCESSING_EQUIPMENT: Final = Code("109102", "DCM", "Processing Equipment")
 # Derived images (CID 7203, 7202)
 VOLUME_EDITING: Final = Code("113077", "DCM", "Volume editing")
 PIXEL_SUBTRACTION: Final = Code("113062", "DCM", "Pixel by pixel subtraction")
+CURVED_REFORMATTING: Final = Code("113073", "DCM", "Curved multiplanar reformatting")
 PSEUDO_NON_CONTRAST: Final = private_code("PSEUDO-NCCT", "Contrast agent removed by a network")
 SOURCE_OF_PROCESSING: Final = Code("121322", "DCM", "Source image for image processing operation")
 

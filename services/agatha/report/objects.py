@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from agatha.report.curved_reformats import write_curved_reformats
 from agatha.report.derived_series import write_derived_series
 from agatha.report.key_images import key_slices, write_key_images
 from agatha.report.measurement_report import write_measurement_report
@@ -61,7 +62,7 @@ def write_objects(request: ReportRequest) -> tuple[DicomObject, ...]:
 
 
 def write_series(request: ReportRequest) -> Iterator[DicomObject]:
-    """Write the images of all derived series, one by one: together they are as large as their source.
+    """Write the images of all derived series and the reformats of the trunks, one by one: together they are large.
 
     Raises
     ------
@@ -74,3 +75,4 @@ def write_series(request: ReportRequest) -> Iterator[DicomObject]:
     for volume in request.derived.volumes:
         kind = DERIVED_KINDS[volume.content]
         yield from write_derived_series(kind, request, sources, volume.voxels_hu, volume.is_altered)
+    yield from write_curved_reformats(request, sources)

@@ -24,7 +24,9 @@ from coronary.derived_findings import DerivedContent, DerivedFindings
 DerivedKind = Literal["ct-calcium-removed", "ct-non-contrast", "ct-lumen"]
 
 ObjectKind = (
-    Literal["sr", "seg-vessels", "seg-lesions", "seg-anatomy", "seg-altered", "summary", "key-images", "tree-views"]
+    Literal[
+        "sr", "seg-vessels", "seg-lesions", "seg-anatomy", "seg-altered", "summary", "key-images", "tree-views", "cpr"
+    ]
     | DerivedKind
 )
 
@@ -55,6 +57,7 @@ SERIES: dict[ObjectKind, SeriesIdentity] = {
     "ct-calcium-removed": SeriesIdentity(11, "AI calcium removed [not for dx]"),
     "ct-non-contrast": SeriesIdentity(12, "AI pseudo non-contrast [not for dx]"),
     "ct-lumen": SeriesIdentity(13, "AI lumen, contrast only [not for dx]"),
+    "cpr": SeriesIdentity(21, "AI curved reformats [not for dx]"),
     "summary": SeriesIdentity(31, "CAC summary (AI)"),
     "key-images": SeriesIdentity(32, "CAC key images (AI)"),
     "tree-views": SeriesIdentity(33, "Coronary tree views (AI)"),

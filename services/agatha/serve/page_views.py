@@ -30,6 +30,7 @@ OUTPUT_NAMES = {
     "tree-views": "Coronary tree views (SC)",
     "key-images": "Key images (KO)",
     "seg-altered": "Altered voxels (SEG)",
+    "cpr": "Curved reformats of the trunks (SC)",
     "ct-calcium-removed": "Calcium-removed series (CT)",
     "ct-non-contrast": "Pseudo non-contrast series (CT)",
     "ct-lumen": "Lumen series (CT)",

@@ -18,7 +18,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from agatha.report import DicomObject, ReportRequest, write_objects
+from agatha.report import DicomObject, ReportRequest, write_objects, write_series
 from builders.findings import (
     PatientHeader,
     calcified_volume,
@@ -44,16 +44,20 @@ IODS = {
     "seg-lesions": {"Segmentation"},
     "seg-anatomy": {"Segmentation"},
     "seg-altered": {"Segmentation"},
+    "ct-calcium-removed": {"CTImage"},
+    "cpr": {"MultiframeGrayscaleWordSCImage"},
     "summary": {"SCImage"},
     "tree-views": {"SCImage"},
     "key-images": {"KeyObjectSelectionDocument"},
 }
 
-#: The private scheme cannot be among the defined terms; a Study ID the source has not cannot be made up.
+#: The private scheme cannot be among the defined terms; a Study ID the source has not cannot be made up; HU is a term
+#: of PS3.3 section C.11.1.1.2 that the validator does not expect in a secondary capture.
 DCIODVFY_ALLOWED = [
     r"^Warning - </StudyID\(0020,0010\)> - Missing attribute or value that would be needed to build DICOMDIR$",
     r"CodingSchemeDesignator\(0008,0102\)\[1\]> - Unrecognized defined term = <99AGATHA>$",
     r"CodingSchemeUID\(0008,010c\)\[1\]> - Unrecognized defined term = <2\.25\.\d+>$",
+    r"^Warning - </RescaleType\(0028,1054\)\[1\]> - Unrecognized defined term = <HU>$",
 ]
 
 #: What dcmtk 3.6.7 cannot check yet.
@@ -163,7 +167,9 @@ CASES: dict[str, Callable[[Path], ReportRequest]] = {
 @pytest.fixture(scope="module", params=sorted(CASES))
 def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("case")
-    objects = write_objects(CASES[request.param](folder / "source"))
+    request_of_case = CASES[request.param](folder / "source")
+    # Of a series the last image stands for all.
+    objects = [*write_objects(request_of_case), *write_series(request_of_case)]
     return {one.kind: _save(folder, one) for one in objects}
 
 

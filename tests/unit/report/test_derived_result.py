@@ -42,8 +42,18 @@ def objects(request_of_series: ReportRequest) -> dict[str, Dataset]:
 
 
 @pytest.fixture(scope="module")
-def images(request_of_series: ReportRequest) -> list[Dataset]:
-    return [dcmread(BytesIO(one.data)) for one in write_series(request_of_series)]
+def series(request_of_series: ReportRequest) -> list[tuple[str, Dataset]]:
+    return [(one.kind, dcmread(BytesIO(one.data))) for one in write_series(request_of_series)]
+
+
+@pytest.fixture(scope="module")
+def images(series: list[tuple[str, Dataset]]) -> list[Dataset]:
+    return [image for kind, image in series if kind == "ct-calcium-removed"]
+
+
+@pytest.fixture(scope="module")
+def reformats(series: list[tuple[str, Dataset]]) -> list[Dataset]:
+    return [image for kind, image in series if kind == "cpr"]
 
 
 def groups_of(report: Dataset) -> list[Any]:
@@ -153,8 +163,46 @@ def test_the_document_has_the_readings_and_no_score(request_of_series: ReportReq
 
 def test_the_document_names_every_image_once_under_one_kind(request_of_series: ReportRequest) -> None:
     outputs = {entry["kind"]: entry for entry in document_of(request_of_series)["outputs"]}
-    assert list(outputs) == ["sr", "seg-altered", "summary", "ct-calcium-removed"]
+    assert list(outputs) == ["sr", "seg-altered", "summary", "ct-calcium-removed", "cpr"]
     assert len(set(outputs["ct-calcium-removed"]["sop_instance_uids"])) == SLICES
+
+
+def test_each_trunk_has_a_reformat_with_a_frame_per_angle(reformats: list[Dataset]) -> None:
+    assert [image.InstanceNumber for image in reformats] == [1, 2, 3]
+    assert [image.DerivationDescription.split(",")[0] for image in reformats] == ["RCA", "LAD", "LCX"]
+    for image in reformats:
+        assert image.NumberOfFrames == len(image.FrameLabelVector) == 12
+        assert image.Modality == "OT"
+        assert "FrameOfReferenceUID" not in image
+        assert "not for primary diagnosis" in image.DerivationDescription
+    assert len({image.SOPInstanceUID for image in reformats}) == 3
+
+
+def test_a_reformat_shows_the_lumen_in_the_middle_of_both_strips_and_calcium_in_the_first(
+    reformats: list[Dataset], derived: DerivedFindings, request_of_series: ReportRequest
+) -> None:
+    assert request_of_series.volume is not None
+    for image in reformats[:2]:  # RCA and LAD have plaque
+        hu = image.pixel_array * float(image.RescaleSlope) + float(image.RescaleIntercept)
+        columns = (image.Columns - 4) // 2
+        scanned, made = hu[:, 34:, :columns], hu[:, 34:, columns + 4 :]
+        middle = (columns - 1) // 2
+        assert made[:, :, middle].max() < scanned[:, :, middle - 4 : middle + 5].max() - 100
+        assert np.median(made[:, :, middle]) == pytest.approx(np.median(scanned[:, :, middle]), abs=5)
+        assert np.median(made[:, :, middle]) > 250
+        assert hu[:, :34].max() > 500  # words
+        # Of a straight artery all angles show the same attenuation along the middle.
+        np.testing.assert_allclose(made[0, :, middle], made[6, :, middle], atol=2)
+
+
+def test_without_a_derived_series_the_reformat_shows_the_scan_alone(
+    request_of_series: ReportRequest, derived: DerivedFindings
+) -> None:
+    request = replace(request_of_series, findings=replace(derived, volumes=()))
+    written = list(write_series(request))
+    assert {one.kind for one in written} == {"cpr"}
+    assert dcmread(BytesIO(written[0].data)).Columns == 97
+    assert [one.kind for one in write_objects(request)] == ["sr", "summary"]
 
 
 def test_without_altered_voxels_there_is_no_segmentation(
