@@ -228,6 +228,26 @@ def evaluate_virtual(
 
 
 @evaluate.command(
+    "virtual-stenosis",
+    epilog=example("agatha evaluate virtual-stenosis --first-seed 950001 --patients 99 --out ./evaluation"),
+)
+def evaluate_stenosis(
+    first_seed: Annotated[int, typer.Option(min=0, help="Where to begin looking for patients with severe calcium.")],
+    out: Annotated[Path, typer.Option(help="Folder for cases and report; a run there goes on.")],
+    patients: Annotated[int, typer.Option(min=1, help="How many patients.")] = 99,
+    workers: Annotated[int, typer.Option(min=1, help="Cases at a time.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Read stenosis on virtual scans with severe calcium and on their calcium-removed series, against the truth."""
+    from agatha.processes.evaluate_stenosis_command import evaluate_virtual_stenosis
+
+    def run() -> int:
+        return evaluate_virtual_stenosis(first_seed, patients, out, workers=workers, as_json=as_json, console=Console())
+
+    raise typer.Exit(_guarded(run))
+
+
+@evaluate.command(
     "table", epilog=example("agatha evaluate table scores.csv --data-name 'our 2025 cohort' --out ./report")
 )
 def evaluate_csv(

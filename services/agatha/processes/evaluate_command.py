@@ -9,17 +9,16 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from agatha.infer import ModelRuntime
+from agatha.processes.case_log import run_logged
 from agatha.processes.settings import ConfigurationError
 from coronary.calcium import VesselValues
 from coronary.contract import SeriesKind
@@ -58,23 +57,15 @@ def evaluate_virtual_patients(
     Each case is one line of ``cases-<variant>.jsonl`` in `out`, tagged with the model's hash; cases that are there
     already are not run again, so an interrupted run goes on where it stopped.
     """
-    members = cohort(first_seed, last_seed, variant)
-    model = model_sha256(family_named(analysis))
-    out.mkdir(parents=True, exist_ok=True)
-    log = out / f"cases-{variant}.jsonl"
-    done = {row["case_id"]: row for row in _lines(log) if row["model_sha256"] == model}
-    missing = [member for member in members if member.case_id not in done]
-    columns = (TextColumn("virtual patients"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress, log.open("a") as file:
-        bar = progress.add_task("", total=len(members), completed=len(members) - len(missing))
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            for future in as_completed(pool.submit(_run_member, member, analysis) for member in missing):
-                row = {**future.result(), "model_sha256": model}
-                file.write(json.dumps(row) + "\n")
-                file.flush()
-                done[row["case_id"]] = row
-                progress.advance(bar)
-    cases = [_case(done[member.case_id]) for member in members]
+    rows = run_logged(
+        {member.case_id: member for member in cohort(first_seed, last_seed, variant)},
+        partial(_run_member, analysis=analysis),
+        out / f"cases-{variant}.jsonl",
+        model_sha256=model_sha256(family_named(analysis)),
+        workers=workers,
+        console=console,
+    )
+    cases = [_case(row) for row in rows.values()]
     name = f"virtual patients, {variant} generator, n = {len(cases)}, seeds {first_seed}-{last_seed}"
     strata = STRATA[family_named(analysis).series_kind]
     return _report(cases, name, out, f"{analysis}-{variant}", strata, as_json=as_json, console=console)
@@ -160,7 +151,6 @@ def _run_member(member: CohortMember, analysis: str) -> dict[str, Any]:
     family = family_named(analysis)
     case = run_case(member, family, _runtime.sessions(family))
     return {
-        "case_id": case.case_id,
         "true": case.true.as_dict(),
         "predicted": _values_json(case.predicted),
         "refusal": case.refusal,
@@ -179,14 +169,6 @@ def _values_json(values: VesselValues | None) -> dict[str, float] | None:
 
 def _values(values: dict[str, float] | None) -> VesselValues | None:
     return None if values is None else VesselValues(**values)
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            # A killed run may have left half a line; the case is run again.
-            if line.endswith("}"):
-                yield json.loads(line)
 
 
 def _case(row: dict[str, Any]) -> CaseRecord:

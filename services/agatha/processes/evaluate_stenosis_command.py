@@ -1,0 +1,76 @@
+"""`agatha evaluate virtual-stenosis`: stenosis on scans with severe calcium and on their calcium-removed series."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.markdown import Markdown
+
+from agatha.infer import ModelRuntime
+from agatha.processes.case_log import run_logged
+from coronary.calcium_inpainting import CalciumInpainting
+from coronary.evaluation.stenosis_markdown import to_stenosis_markdown
+from coronary.evaluation.stenosis_study import SegmentRecord
+from coronary.evaluation.virtual_stenosis import CALCIUM_REMOVED, read_case, severe_patients
+from coronary.registry import family_named, model_sha256
+from coronary.virtual_patient import draw_patient
+
+OK: Final = 0
+
+_runtime: ModelRuntime | None = None
+
+
+def evaluate_virtual_stenosis(
+    first_seed: int, patients: int, out: Path, *, workers: int, as_json: bool, console: Console
+) -> int:
+    """Run the study and write its tables; cases that are in ``stenosis-cases.jsonl`` are not run again."""
+    with console.status("drawing patients with severe calcium"):
+        seeds = [patient.seed for patient in severe_patients(first_seed, patients)]
+    rows = run_logged(
+        {str(seed): seed for seed in seeds},
+        _run_patient,
+        out / "stenosis-cases.jsonl",
+        model_sha256=model_sha256(CalciumInpainting()),
+        workers=workers,
+        console=console,
+    )
+    records = [SegmentRecord(**record) for row in rows.values() for record in row["records"]]
+    name = f"virtual patients with severe calcium, n = {len(rows)}, seeds {seeds[0]}-{seeds[-1]}"
+    text = to_stenosis_markdown(records, [CALCIUM_REMOVED], data_name=name) + _left_out(rows, records)
+    (out / "stenosis.md").write_text(text, encoding="utf-8")
+    if as_json:
+        print(json.dumps({"data": name, "segments": len(records), "files": [str(out / "stenosis.md")]}))
+    else:
+        console.print(Markdown(text))
+        console.print(f"wrote {out / 'stenosis.md'}")
+    return OK
+
+
+def _left_out(rows: dict[str, dict[str, Any]], records: list[SegmentRecord]) -> str:
+    """What the tables do not hold, and how often the derived series is not to be read."""
+    refused = [f"{name} ({row['refusal']})" for name, row in rows.items() if row["refusal"]]
+    missing = sum(len(row["missing"]) for row in rows.values())
+    distrusted = sum(len(row["distrusted"]) for row in rows.values())
+    lines = [
+        f"Refused: {len(refused)} of {len(rows)} cases{': ' + ', '.join(refused) if refused else ''}.",
+        f"Segments that could not be measured: {missing} of {missing + len(records)}.",
+        f"Segments marked as not to be trusted: {distrusted} of {len(records)}.",
+    ]
+    return "\n" + "\n".join(f"- {line}" for line in lines) + "\n"
+
+
+def _run_patient(seed: int) -> dict[str, Any]:
+    """In a worker process: one case, as one line of the log."""
+    global _runtime
+    if _runtime is None:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        _runtime = ModelRuntime(threads=1)
+    removal = CalciumInpainting()
+    scoring = family_named(removal.needs)
+    sessions = (_runtime.sessions(scoring), _runtime.sessions(removal))
+    return asdict(read_case(draw_patient(seed, calcium="present"), scoring, removal, sessions))

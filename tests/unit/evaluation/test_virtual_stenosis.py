@@ -1,0 +1,71 @@
+"""Who is in the stenosis study, and what of a case is counted."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from coronary.derived_findings import SegmentReading
+from coronary.evaluation.stenosis_study import STUDY_SEGMENTS
+from coronary.evaluation.virtual_stenosis import (
+    CALCIUM_REMOVED,
+    SEVERE_MG,
+    UNREADABLE_SHARE,
+    compare_case,
+    severe_patients,
+)
+from coronary.stenosis import SegmentStenosis
+
+SEED = 943002
+
+
+def reading(artery, segment, original, derived, covered_share=0.1, distrust=""):
+    return SegmentReading(
+        SegmentStenosis(artery, segment, original, 5.0, 2.0, 3.0, covered_share),
+        SegmentStenosis(artery, segment, derived, 5.0, 2.0, 3.0, 0.0),
+        not distrust,
+        distrust,
+    )
+
+
+@pytest.fixture(scope="module")
+def patient():
+    (found,) = severe_patients(SEED, 1)
+    return found
+
+
+def test_only_patients_with_severe_calcium_and_no_stent_are_in_the_study(patient):
+    assert sum(lesion.mass_mg for lesion in patient.lesions) >= SEVERE_MG
+    seeds = [each.seed for each in severe_patients(SEED, 2)]
+    assert seeds == sorted(set(seeds))
+    assert [each.seed for each in severe_patients(seeds[1], 1)] == seeds[1:]
+    assert not any(d.kind == "stent" for p in severe_patients(SEED, 2) for d in p.distractors)
+
+
+def test_readings_of_trunk_segments_stand_beside_the_truth(patient):
+    findings = SimpleNamespace(
+        readings=(
+            reading("LAD", 6, 80.0, 30.0, UNREADABLE_SHARE),
+            reading("LAD", 7, 40.0, 20.0, 0.2, distrust="covered"),
+            reading("D1", 9, 99.0, 99.0),  # no segment of the study
+            reading("OM1", 6, 1.0, 1.0),  # not a trunk: must not take the place of the LAD's
+        )
+    )
+    case = compare_case(patient, findings)
+    by_segment = {record.segment: record for record in case.records}
+    assert set(by_segment) == {6, 7}
+    assert by_segment[6].original_percent == 80.0
+    assert by_segment[6].derived_percent == {CALCIUM_REMOVED: 30.0}
+    assert (by_segment[6].is_unreadable, by_segment[7].is_unreadable) == (True, False)
+    assert case.distrusted == (7,)
+    assert set(case.missing) | {6, 7} <= set(STUDY_SEGMENTS)
+    assert not set(case.missing) & {6, 7}
+
+
+def test_the_truth_follows_the_drawn_narrowings(patient):
+    healthy = replace(patient, narrowings=(), lesions=())
+    findings = SimpleNamespace(readings=(reading("LAD", 6, 0.0, 0.0), reading("LAD", 7, 0.0, 0.0)))
+    assert all(
+        record.true_percent == pytest.approx(0.0, abs=1e-4) for record in compare_case(healthy, findings).records
+    )
+    assert max(record.true_percent for record in compare_case(patient, findings).records) > 0
