@@ -44,22 +44,22 @@ class SegmentReading:
         Calcium taken for no lumen, as a reader would who trusts only what is scanned.
     derived
         On the derived series.
-    is_trusted
-        Whether the derived series may be read here. Where it is not, ``distrust`` says why.
     distrust
-        One sentence; empty where it is trusted.
+        Why the derived series must not be read here, one sentence; empty where it may.
     """
 
     original: SegmentStenosis
     derived: SegmentStenosis
-    is_trusted: bool
     distrust: str = ""
 
     def __post_init__(self) -> None:
         if (self.original.artery, self.original.segment) != (self.derived.artery, self.derived.segment):
             raise ValueError(f"readings of two segments: {self.original}, {self.derived}")
-        if self.is_trusted == bool(self.distrust):
-            raise ValueError("a reading is either trusted or says why not")
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the derived series may be read here."""
+        return not self.distrust
 
 
 @dataclass(frozen=True, slots=True, eq=False)

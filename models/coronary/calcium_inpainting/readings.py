@@ -37,8 +37,7 @@ def read_segments(
         before = segment_stenoses([measure_profile(volume, line, blood_hu, left_out=removed.is_altered)])
         after = segment_stenoses([measure_profile(removed.volume, line, blood_hu)])
         for original, derived in zip(before, after, strict=True):
-            distrust = _distrust(original, line, has_stent=has_stent)
-            readings.append(SegmentReading(original, derived, not distrust, distrust))
+            readings.append(SegmentReading(original, derived, _distrust(original, line, has_stent=has_stent)))
     return tuple(readings)
 
 

@@ -23,7 +23,6 @@ def reading(artery, segment, original, derived, covered_share=0.1, distrust=""):
     return SegmentReading(
         SegmentStenosis(artery, segment, original, 5.0, 2.0, 3.0, covered_share),
         SegmentStenosis(artery, segment, derived, 5.0, 2.0, 3.0, 0.0),
-        not distrust,
         distrust,
     )
 

@@ -220,7 +220,7 @@ def test_the_page_shows_both_strips_and_marks_what_is_not_trusted(
 ) -> None:
     sources = read_source_images(request_of_series)
     page = np.asarray(draw_summary(request_of_series, sources))
-    trusted = tuple(replace(reading, is_trusted=True, distrust="") for reading in derived.readings)
+    trusted = tuple(replace(reading, distrust="") for reading in derived.readings)
     other = replace(request_of_series, findings=replace(derived, readings=trusted))
     without = np.asarray(draw_summary(other, sources))
     assert page.shape == (1024, 1280, 3)
@@ -241,9 +241,7 @@ def test_maps_of_another_shape_are_refused(request_of_series: ReportRequest, der
             replace(request_of_series, findings=replace(derived, volumes=(replace(volume, **change),)))
 
 
-def test_a_reading_that_is_not_trusted_says_why(derived: DerivedFindings) -> None:
+def test_both_readings_are_of_one_segment(derived: DerivedFindings) -> None:
     reading = derived.readings[0]
-    with pytest.raises(ValueError, match="says why not"):
-        SegmentReading(reading.original, reading.derived, is_trusted=False)
     with pytest.raises(ValueError, match="two segments"):
-        SegmentReading(reading.original, derived.readings[-1].derived, is_trusted=True)
+        SegmentReading(reading.original, derived.readings[-1].derived)
