@@ -136,7 +136,7 @@ def score_contrast_scan(
     """
     lumen = measure_lumen(volume, centerlines, calibration.calibration_factor_hu)
     threshold_hu = adaptive_thresholds_hu(lumen, calibration)
-    found = network_calcium(volume, centerlines, estimate, calibration.calibration_factor_hu, aorta_mask)
+    found = network_calcium(volume, centerlines, estimate, aorta_mask)
     by_paper = paper_calcium(volume, centerlines, threshold_hu, aorta_mask)
     values, lower, higher = values_in_calcium_scan(
         found.calcium, volume, calibration, (0.0, -SENSITIVITY_SHIFT_HU, SENSITIVITY_SHIFT_HU)

@@ -21,15 +21,13 @@ from coronary.imaging.connected_pieces import connected_pieces, is_touching
 from coronary.imaging.mask_surface import surface_zyx
 
 #: A voxel is calcium from this probability, in a connected piece that is certain. Fixed on 16 virtual patients
-#: (502001-502035, version 0.6.0): a lower one turns false pieces of a few units into dozens, a higher one loses plaque.
+#: (502001-502035, version 0.6.0): a lower one turns false pieces of a few units into dozens, a higher one loses plaque;
+#: looked at again on 22 (501004-503016, version 0.7.0).
 CALCIUM_PROBABILITY = 0.35
 
-#: A piece is certain where the network is, in one voxel, or where BRIGHT_MM3 of it outshine blood by this factor. Of
-#: the pieces in 11 virtual patients (seeds 920062-920104, version 0.5.0) the first alone left 4 of 95 false ones; none
-#: of the false ones outshone blood by more than 1.21.
+#: A piece is calcium only where the network is certain of one of its voxels: of the pieces in 11 virtual patients
+#: (seeds 920062-920104, version 0.5.0) this left 4 of 95 false ones.
 CERTAIN_PROBABILITY = 0.97
-BRIGHT_SHARE = 1.4
-BRIGHT_MM3 = 1.0
 
 #: From this one it might be: a reader should look.
 DOUBT_PROBABILITY = 0.2
@@ -114,15 +112,12 @@ def network_calcium(
     volume: CtVolume,
     centerlines: CenterlinePoints,
     estimate: CalciumEstimate,
-    lumen_hu: float,
     aorta_mask: NDArray[np.bool_] | None = None,
 ) -> NetworkCalcium:
     """Calcium that the network sees at the vessels of the tree.
 
     Parameters
     ----------
-    lumen_hu
-        Representative attenuation of the coronary lumen (the calibration factor), HU.
     aorta_mask
         Shape of the volume: nothing in the wall of the aorta can be calcium of a coronary artery.
     """
@@ -130,10 +125,7 @@ def network_calcium(
     least = MINIMUM_PIECE_MM3 / voxel_mm3
     index_zyx = estimate.index_zyx
     likely = connected_pieces(index_zyx, estimate.probability >= CALCIUM_PROBABILITY)
-    is_bright = volume.voxels_hu[tuple(index_zyx.T)] >= BRIGHT_SHARE * lumen_hu
-    outshines = _in_large(np.where(is_bright, likely, 0), BRIGHT_MM3 / voxel_mm3)
-    is_certain = is_touching(likely, outshines | (estimate.probability >= CERTAIN_PROBABILITY))
-    is_calcium = _in_large(likely, least) & is_certain
+    is_calcium = _in_large(likely, least) & is_touching(likely, estimate.probability >= CERTAIN_PROBABILITY)
     piece = connected_pieces(index_zyx, estimate.probability >= DOUBT_PROBABILITY)
     might_be = _in_large(piece, least)
     is_doubtful = might_be & ~is_touching(piece, is_calcium)

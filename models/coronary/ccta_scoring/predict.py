@@ -14,7 +14,7 @@ from coronary.ccta_scoring.agatston_equivalent import SENSITIVITY_SHIFT_HU, Cont
 from coronary.ccta_scoring.aorta import AorticAttenuation, calibration_features, measure_aorta
 from coronary.ccta_scoring.calibration import ContrastCalibration
 from coronary.ccta_scoring.centerlines import CenterlinePoints
-from coronary.ccta_scoring.contrast_calcium import BRIGHT_SHARE, CALCIUM_PROBABILITY, CERTAIN_PROBABILITY
+from coronary.ccta_scoring.contrast_calcium import CALCIUM_PROBABILITY, CERTAIN_PROBABILITY
 from coronary.ccta_scoring.contrast_lesions import calcium_score
 from coronary.ccta_scoring.eligibility import acquisition_notes
 from coronary.ccta_scoring.lumen_courses import lumen_courses
@@ -194,8 +194,7 @@ def _other_notes(volume: CtVolume, facts: AcquisitionFacts, is_heart_found: bool
 
 def _parameters(calibration: ContrastCalibration) -> dict[str, str]:
     return {
-        "calcium": f"network, probability at least {CALCIUM_PROBABILITY:g}; at its peak {CERTAIN_PROBABILITY:g} or "
-        f"{BRIGHT_SHARE:g} times as bright as blood",
+        "calcium": f"network, probability at least {CALCIUM_PROBABILITY:g}, at its peak {CERTAIN_PROBABILITY:g}",
         "calibration factor": f"{calibration.calibration_factor_hu:.0f} HU",
         "aorta": f"{calibration.aorta_mean_hu:.0f} HU, SD {calibration.aorta_sd_hu:.0f} HU",
         "tube voltage": f"{calibration.kvp:g} kV; calcium {calibration.calcium_ratio:.2f} times as bright as at 120 kV",
