@@ -47,5 +47,6 @@ def plot_agreement(true: ArrayLike, predicted: ArrayLike, *, quantity: str, data
         if line.value is not None:
             difference.axhline(line.value, linestyle=style, color="0.4", linewidth=1)
     difference.set(xscale="symlog", xlabel="mean of true and predicted", ylabel="predicted − true")
+    difference.set_xlim(left=-0.3)  # no mean is negative; the first points stay whole
     difference.set_title("Bland–Altman, mean and 95 % limits")
     return figure
