@@ -8,7 +8,7 @@ from agatha.serve import create_app
 from builders.findings import PatientHeader
 from builders.paired_studies import write_derived_result, write_paired_study
 from builders.served_server import running
-from builders.served_studies import facts, open_store, receive, settle, write_scored_study
+from builders.served_studies import Store, facts, open_store, receive, settle, write_scored_study
 from peers.chromium import Chromium, find_chromium
 
 HOSTILE = '<script>document.title="owned"</script><img src=x onerror=\'document.title="owned"\'>"'
@@ -17,6 +17,13 @@ HOSTILE = '<script>document.title="owned"</script><img src=x onerror=\'document.
 @pytest.fixture(scope="session")
 def browser() -> Chromium:
     return find_chromium()
+
+
+def served(store: Store) -> Iterator[str]:
+    """The address of the application over this store, as long as the fixture is in use."""
+    with running(create_app(database=store.database, files=store.files, checks={}, version="1.2.3")) as base:
+        yield base
+    store.database.close()
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         reason_code=HOSTILE,
         reason_text=HOSTILE,
     )
-    with running(create_app(database=store.database, files=store.files, checks={}, version="1.2.3")) as base:
-        yield base
-    store.database.close()
+    yield from served(store)
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +48,7 @@ def paired_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One study whose calcium-scoring CT and contrast scan were both scored, with discordant scores."""
     store = open_store(tmp_path_factory.mktemp("paired-site"))
     write_paired_study(store, patient=PatientHeader(extra={"PatientID": "PAIRED-1"}))
-    with running(create_app(database=store.database, files=store.files, checks={}, version="1.2.3")) as base:
-        yield base
-    store.database.close()
+    yield from served(store)
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +56,4 @@ def derived_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """One study with a calcium-removed series."""
     store = open_store(tmp_path_factory.mktemp("derived-site"))
     write_derived_result(store, patient=PatientHeader(extra={"PatientID": "DERIVED-1"}))
-    with running(create_app(database=store.database, files=store.files, checks={}, version="1.2.3")) as base:
-        yield base
-    store.database.close()
+    yield from served(store)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from agatha.infer import ModelRuntime
 
 Member = TypeVar("Member")
 
@@ -50,6 +54,13 @@ def run_logged(
                 done[row["case_id"]] = row
                 progress.advance(bar)
     return {name: done[name] for name in members}
+
+
+@cache
+def worker_runtime() -> ModelRuntime:
+    """The sessions of this worker process, on one thread: the cases themselves run side by side."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    return ModelRuntime(threads=1)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -17,8 +16,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.markdown import Markdown
 
-from agatha.infer import ModelRuntime
-from agatha.processes.case_log import run_logged
+from agatha.processes.case_log import run_logged, worker_runtime
 from agatha.processes.settings import ConfigurationError
 from coronary.calcium import VesselValues
 from coronary.contract import SeriesKind
@@ -37,8 +35,6 @@ STRATA: Final[dict[SeriesKind, tuple[str, ...]]] = {
 }
 
 VESSEL_COLUMNS: Final = ("total", "LM", "LAD", "LCX", "RCA")
-
-_runtime: ModelRuntime | None = None
 
 
 def evaluate_virtual_patients(
@@ -144,12 +140,8 @@ def _plots(cases: list[CaseRecord], report: AgreementReport, stem: Path) -> list
 
 def _run_member(member: CohortMember, analysis: str) -> dict[str, Any]:
     """In a worker process: one case, as one line of the log."""
-    global _runtime
-    if _runtime is None:
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        _runtime = ModelRuntime(threads=1)
     family = family_named(analysis)
-    case = run_case(member, family, _runtime.sessions(family))
+    case = run_case(member, family, worker_runtime().sessions(family))
     return {
         "true": case.true.as_dict(),
         "predicted": _values_json(case.predicted),

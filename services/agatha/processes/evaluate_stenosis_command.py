@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -11,8 +10,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.markdown import Markdown
 
-from agatha.infer import ModelRuntime
-from agatha.processes.case_log import run_logged
+from agatha.processes.case_log import run_logged, worker_runtime
 from coronary.calcium_inpainting import CalciumInpainting
 from coronary.evaluation.stenosis_markdown import to_stenosis_markdown
 from coronary.evaluation.stenosis_study import SegmentRecord
@@ -21,8 +19,6 @@ from coronary.registry import family_named, model_sha256
 from coronary.virtual_patient import draw_patient
 
 OK: Final = 0
-
-_runtime: ModelRuntime | None = None
 
 
 def evaluate_virtual_stenosis(
@@ -66,11 +62,8 @@ def _left_out(rows: dict[str, dict[str, Any]], records: list[SegmentRecord]) -> 
 
 def _run_patient(seed: int) -> dict[str, Any]:
     """In a worker process: one case, as one line of the log."""
-    global _runtime
-    if _runtime is None:
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        _runtime = ModelRuntime(threads=1)
     removal = CalciumInpainting()
     scoring = family_named(removal.needs)
-    sessions = (_runtime.sessions(scoring), _runtime.sessions(removal))
+    runtime = worker_runtime()
+    sessions = (runtime.sessions(scoring), runtime.sessions(removal))
     return asdict(read_case(draw_patient(seed, calcium="present"), scoring, removal, sessions))

@@ -95,13 +95,7 @@ def instances_router(context: ServeContext) -> APIRouter:
             found = found or find_source(reading, study_instance_uid, series_instance_uid, sop_instance_uid)
         if found is None:
             raise InstanceNotFound
-        require_file(context.files, found)
-        tag = entity_tag("rendered", found.sha256, str(frame), str(wanted))
-        return not_modified(request, tag) or Response(
-            plain_picture(context.files.path(found.storage_key), frame, wanted),
-            media_type=PNG,
-            headers=dict(cache_headers(tag)),
-        )
+        return picture_response(context.files, request, found, frame, wanted)
 
     @router.get(
         f"{address}/source/rendered",
@@ -127,13 +121,7 @@ def instances_router(context: ServeContext) -> APIRouter:
             found = find_source(reading, study_instance_uid, None, source.sop_instance_uid)
         if found is None:
             raise InstanceNotFound
-        require_file(context.files, found)
-        tag = entity_tag("rendered", found.sha256, str(source.frame), str(wanted))
-        return not_modified(request, tag) or Response(
-            plain_picture(context.files.path(found.storage_key), source.frame, wanted),
-            media_type=PNG,
-            headers=dict(cache_headers(tag)),
-        )
+        return picture_response(context.files, request, found, source.frame, wanted)
 
     @router.get(
         "/studies/{study_instance_uid}/series/{series_instance_uid}/archive",
@@ -154,6 +142,17 @@ def instances_router(context: ServeContext) -> APIRouter:
         )
 
     return router
+
+
+def picture_response(
+    files: InstanceFiles, request: Request, found: StoredInstance, frame: int | None, window: Window | None
+) -> Response:
+    """Return one plane of a stored object as PNG, or 304 when the client has it."""
+    require_file(files, found)
+    tag = entity_tag("rendered", found.sha256, str(frame), str(window))
+    return not_modified(request, tag) or Response(
+        plain_picture(files.path(found.storage_key), frame, window), media_type=PNG, headers=dict(cache_headers(tag))
+    )
 
 
 def source_of(path: Path) -> SourceImage:

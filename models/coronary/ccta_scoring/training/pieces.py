@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from coronary.ccta_scoring.calcium_pieces import calcium_pieces
 from coronary.ccta_scoring.centerlines import CenterlinePoints
+from coronary.ccta_scoring.contrast_calcium import CALCIUM_PROBABILITY
 from coronary.ccta_scoring.masks import estimate_calcium, tree_answers
 from coronary.ccta_scoring.preprocess import prepare
 from coronary.ccta_scoring.training.network import Probability
@@ -24,6 +25,7 @@ from coronary.ccta_scoring.training.train import build_network
 from coronary.contract import Refusal
 from coronary.coronary_tree import trace_coronary_tree
 from coronary.ct_volume import CtVolume
+from coronary.evaluation.virtual_cohort import CONTRAST_KVP
 from coronary.training_kit.case_files import run_command
 from coronary.training_kit.weights import read_weights
 from coronary.virtual_patient import (
@@ -34,12 +36,6 @@ from coronary.virtual_patient import (
     draw_patient,
     render,
 )
-
-#: Tube voltages in turn, kVp.
-KVP = (80, 90, 100, 120)
-
-#: Pieces begin at the probability from which a voxel is calcium (``contrast_calcium.CALCIUM_PROBABILITY``).
-PROBABILITY = 0.35
 
 
 class _TreeNetwork:
@@ -62,7 +58,7 @@ def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]
     """
     torch.set_num_threads(1)
     patient = draw_patient(seed, calcium="present" if seed % 2 else "none")
-    acquisition = draw_acquisition(seed, "ccta", kvp=KVP[seed // 2 % len(KVP)])
+    acquisition = draw_acquisition(seed, "ccta", kvp=CONTRAST_KVP[seed // 2 % len(CONTRAST_KVP)])
     matrix = round(patients["fov_mm"] / patients["pixel_mm"])
     scan = render(patient, acquisition, in_plane_fov_mm=patients["fov_mm"], matrix=matrix)
     assert scan.aorta_mask is not None
@@ -75,7 +71,7 @@ def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]
     answers = tree_answers(_TreeNetwork(), prepared, lambda _done: None)
     estimate = estimate_calcium(answers, prepared.grid, volume, prepared.mixture.blood_hu)
     pieces = calcium_pieces(
-        volume, CenterlinePoints.of_tree(tree), estimate, coronary_attenuation_hu(scan), PROBABILITY
+        volume, CenterlinePoints.of_tree(tree), estimate, coronary_attenuation_hu(scan), CALCIUM_PROBABILITY
     )
     is_true = calcium_mask(scan)[tuple(estimate.index_zyx.T)]
     size = np.bincount(pieces.piece, minlength=len(pieces.features) + 1)[1:]
