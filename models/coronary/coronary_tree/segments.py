@@ -39,9 +39,10 @@ LAD_BORDERS: Final[Borders] = ((0.0, 6), (0.22, 7), (0.55, 8))
 LCX_BORDERS: Final[Borders] = ((0.0, 11), (0.40, 13))
 RCA_BORDERS: Final[Borders] = ((0.0, 1), (0.30, 2), (0.62, 3))
 
-#: From the end of the left main, the circumflex goes this much further to the lateral side than to the apex;
-#: diagonals go to the apex as much.
+#: From the end of the left main, the circumflex goes this much further to the lateral side than to the apex, or this
+#: far to the back; diagonals go to the apex as much, and none goes back.
 CIRCUMFLEX_AROUND_MM: Final = 10.0
+CIRCUMFLEX_BACK_MM: Final = 10.0
 
 #: Weight of "anterior" beside "to the apex" in the search for the LAD: marginals and the left posterior descending
 #: artery reach as near to the apex, from behind.
@@ -125,12 +126,15 @@ def _left_trunks(tree: CurveTree, roots: Sequence[int], axes: HeartAxes) -> _Tru
     ostium = tree.points(tree.stretches[roots[0]].nodes[:1])[0]
     around = axes.lateral - axes.apex
     anterior = axes.apex - ANTERIOR_WEIGHT * POSTERIOR_LPS
-    way = _way_down(tree, max(members, key=lambda i: furthest_mm(tree, [i], around)))
+    # A left main that leads to the apex begins further around than its circumflex gets.
+    beyond_main = [i for i in members if i not in roots] or members
+    way = _way_down(tree, max(beyond_main, key=lambda i: furthest_mm(tree, [i], around)))
     chain = _way_down(tree, max(members, key=lambda i: furthest_mm(tree, [i], anterior)))
     shared = [a for a, b in zip(chain, way, strict=False) if a == b]
     fork = tree.points(tree.stretches[shared[-1]].nodes)[-1] if shared else ostium
     has_circumflex = len(shared) < len(way) and (
         furthest_mm(tree, way[-1:], around) - float(fork @ around) >= CIRCUMFLEX_AROUND_MM
+        or furthest_mm(tree, way[-1:], POSTERIOR_LPS) - float(fork @ POSTERIOR_LPS) >= CIRCUMFLEX_BACK_MM
     )
     beyond = nodes_of(tree, chain[len(shared) :]) if len(shared) < len(chain) else []
     has_descending = bool(beyond) and float(np.median((tree.points(beyond) - ostium) @ POSTERIOR_LPS)) < 0

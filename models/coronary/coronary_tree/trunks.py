@@ -46,6 +46,9 @@ REACH_WEIGHT_PER_MM: Final = 1 / 20
 BEYOND_MARGIN_MM: Final[Mapping[System, float]] = {"right": 10.0, "left": 20.0}
 BEHIND_START_MM: Final[Mapping[System, float]] = {"right": -4.0, "left": 3.0}
 
+#: Nor does a trunk that still goes on to the back by more than this: what leaves it there is the acute marginal.
+BEFORE_MOST_POSTERIOR_MM: Final = 20.0
+
 #: A trunk turns to the apex where its advance per mm grows by this much from one window to the next, while it no longer
 #: recedes, if it advances by this much in the end.
 TURN_WINDOW_MM: Final = 10.0
@@ -151,7 +154,9 @@ def is_at_the_back(points: Points, axes: HeartAxes, system: System) -> NDArray[n
     """Whether each point of a trunk, given from its start, lies at the back of the heart, shape (n,)."""
     outward = points @ axes.lateral * (1.0 if system == "left" else -1.0)
     is_beyond_margin = np.maximum.accumulate(outward) - outward >= BEYOND_MARGIN_MM[system]
-    back: NDArray[np.bool_] = is_beyond_margin & ((points - points[0]) @ POSTERIOR_LPS >= BEHIND_START_MM[system])
+    behind = (points - points[0]) @ POSTERIOR_LPS
+    is_behind = behind >= max(BEHIND_START_MM[system], float(behind.max()) - BEFORE_MOST_POSTERIOR_MM)
+    back: NDArray[np.bool_] = is_beyond_margin & is_behind
     return back
 
 

@@ -6,11 +6,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from coronary.virtual_patient import VirtualPatient, draw_patient
+from coronary.virtual_patient import Variant, VirtualPatient, draw_patient
 
 
-def training_patient(seed: int, look_alike_shares: Mapping[str, float]) -> VirtualPatient:
-    """The patient of a training seed: every fourth without calcium, each kind of look-alike with the share given."""
-    draws = np.random.default_rng([seed, 1]).uniform(size=len(look_alike_shares))
+def training_patient(seed: int, look_alike_shares: Mapping[str, float], *, varied_share: float = 0.0) -> VirtualPatient:
+    """The patient of a training seed.
+
+    Every fourth has no calcium; each kind of look-alike is there with the share given; `varied_share` of the patients
+    have a heart drawn far beyond anatomy (:mod:`coronary.virtual_patient.heart_varied`).
+    """
+    rng = np.random.default_rng([seed, 1])
+    draws = rng.uniform(size=len(look_alike_shares))
     kinds = [kind for (kind, share), draw in zip(look_alike_shares.items(), draws, strict=True) if draw < share]
-    return draw_patient(seed, calcium="none" if seed % 4 == 0 else "present", distractors=kinds)
+    variant: Variant = "varied" if rng.uniform() < varied_share else "standard"
+    return draw_patient(seed, variant=variant, calcium="none" if seed % 4 == 0 else "present", distractors=kinds)

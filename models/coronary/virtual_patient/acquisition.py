@@ -107,7 +107,7 @@ def draw_acquisition(
         protocol=protocol,
         kvp=voltage,
         vendor=_VENDORS[vendor],
-        kernel=_KERNELS[protocol if variant == "standard" else "external"][vendor],
+        kernel=_KERNELS["external" if variant == "external" else protocol][vendor],
         pixel_mm=round(pixel, 4),
         matrix=512,
         slice_thickness_mm=thickness,

@@ -15,13 +15,14 @@ from coronary.virtual_patient.distractors import Distractor, DistractorChoice, d
 from coronary.virtual_patient.heart_external import build_external_heart
 from coronary.virtual_patient.heart_model import HeartModel
 from coronary.virtual_patient.heart_standard import build_standard_heart
+from coronary.virtual_patient.heart_varied import build_varied_heart, draw_varied_plaque
 from coronary.virtual_patient.lumen import Narrowing, draw_narrowings
 from coronary.virtual_patient.random_streams import clipped_normal, stream
 from coronary.virtual_patient.shapes import Points, as_points
 from coronary.virtual_patient.thorax import Thorax, build_thorax, draw_lung_vessels
 from coronary.virtual_patient.veins import Vein, build_veins
 
-Variant = Literal["standard", "external"]
+Variant = Literal["standard", "varied", "external"]
 
 # Plaque of the external population: flatter sheets along the wall, less dense, more often interrupted.
 EXTERNAL_PLAQUE_STYLE: Final = PlaqueStyle(
@@ -34,6 +35,12 @@ EXTERNAL_PLAQUE_STYLE: Final = PlaqueStyle(
     gap_probability=0.2,
 )
 EXTERNAL_MEDIAN_AGATSTON: Final = 75.0
+
+_BUILD_HEART: Final = {
+    "standard": build_standard_heart,
+    "varied": build_varied_heart,
+    "external": build_external_heart,
+}
 
 GENERATOR_VERSION: Final = "1.0.0"
 
@@ -76,7 +83,8 @@ def draw_patient(
     seed
         Not negative. The same seed gives the same patient in every process.
     variant
-        ``external`` uses a structurally different heart and plaque statistics, for tests outside the training family.
+        ``external`` uses a structurally different heart and plaque statistics, for tests outside the training family;
+        ``varied`` draws the standard heart far beyond anatomy, for training.
     calcium
         ``any``: half of the patients have none; ``none`` and ``present`` force it. Anatomy does not change with it.
     distractors
@@ -88,12 +96,13 @@ def draw_patient(
     age = clipped_normal(rng, 61.0, 9.5, 38.0, 88.0)
     extreme = 1.9 if seed % 5 == 4 else 1.0
     fat_level = float(np.clip(np.exp(rng.normal(0.0, 0.4 * extreme)), 0.25, 3.0))
-    is_external = variant == "external"
-    heart = build_external_heart(seed, extreme) if is_external else build_standard_heart(seed, extreme)
+    heart = _BUILD_HEART[variant](seed, extreme)
     thorax = build_thorax(seed, extreme, female, age, fat_level)
     tree = build_coronary_tree(heart, seed, female)
-    if is_external:
+    if variant == "external":
         lesions = draw_calcium(tree, seed, calcium, EXTERNAL_PLAQUE_STYLE, EXTERNAL_MEDIAN_AGATSTON)
+    elif variant == "varied":
+        lesions = draw_calcium(tree, seed, calcium, draw_varied_plaque(seed))
     else:
         lesions = draw_calcium(tree, seed, calcium)
     return VirtualPatient(

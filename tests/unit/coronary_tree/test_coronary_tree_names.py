@@ -140,6 +140,24 @@ def test_the_rca_ends_where_it_turns_to_the_apex_not_where_its_continuation_bran
     assert {line.parent for line in tree.centerlines if line.name == "R-PDA"} == {"RCA"}
 
 
+def test_an_acute_marginal_that_leaves_far_before_the_back_is_no_posterior_descending_artery(heart):
+    marginal = heart()
+    marginal.add([(-40, -4, -22), (-24, -16, -36), (-4, -30, -50)], (1.1, 0.9))
+    tree = traced(marginal)
+    end = tree.centerline("RCA").points_lps_mm[-1]
+    assert np.linalg.norm(end - marginal.courses["RCA"][-1]) < 8.0
+    assert tree.centerline("R-PLB") is None
+    assert tree.centerline("RV1") is not None
+
+
+def test_a_circumflex_that_goes_back_instead_of_around_is_found(heart):
+    steep = heart(without=("LCX", "OM1"))
+    steep.add([(24.0, -3.0, 19.0), (30, 3, 2), (33, 12, -14), (28, 20, -30)], (1.7, 1.0))
+    tree = traced(steep)
+    assert tree.notes == ()
+    assert tree.centerline("LCX").points_lps_mm[-1] == pytest.approx((28, 20, -30), abs=3.0)
+
+
 def test_the_crux_of_a_turned_heart_may_lie_before_the_right_ostium(heart):
     turned = heart(without=("RCA", "R-PDA"))
     crux = (-8, -11, -42)

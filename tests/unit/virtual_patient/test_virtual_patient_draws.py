@@ -178,3 +178,22 @@ def test_a_branch_that_never_leaves_its_origin_is_built() -> None:
     """The march of the ramus of this external seed stays within the 2 mm that smoothing looks at."""
     patient = draw_patient(600144, calcium="none", distractors=False, variant="external")
     assert float(patient.tree.branch("RI").arc_length_mm()[-1]) < 2.0
+
+
+def test_a_varied_heart_bends_each_chamber_by_itself_and_keeps_the_aorta() -> None:
+    standard, varied = (draw_patient(12, calcium="none", variant=variant).heart for variant in ("standard", "varied"))
+    places = np.random.default_rng(3).uniform(-60.0, 60.0, size=(500, 3)).astype(np.float32)
+    moved = {
+        name: varied.canonical[name](places) - standard.canonical[name](places) for name in ("lv", "rv", "la", "aorta")
+    }
+    np.testing.assert_array_equal(moved.pop("aorta"), 0.0)
+    assert all(np.abs(change).max() > 1.0 for change in moved.values())
+    assert np.abs(np.corrcoef(list(moved.values())) - np.eye(3)).max() < 0.8
+
+
+def test_varied_patients_keep_their_arteries_outside_the_muscle() -> None:
+    for seed in (30615, 30616):
+        patient = draw_patient(seed, calcium="none", distractors=False, variant="varied")
+        assert {"LM", "LAD", "LCX", "RCA", "PDA"} <= {branch.name for branch in patient.tree.branches}
+        depth = patient.heart.muscle_surface(patient.tree.branch("LAD").points[10:])
+        assert float(depth.min()) > 0.0

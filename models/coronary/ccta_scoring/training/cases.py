@@ -27,6 +27,7 @@ from coronary.ccta_scoring.preprocess import (
 )
 from coronary.contract import Refusal
 from coronary.ct_volume import CtVolume
+from coronary.evaluation.virtual_cohort import CONTRAST_KVP
 from coronary.imaging.resampling import resample_nearest
 from coronary.training_kit.case_files import run_command
 from coronary.training_kit.patients import training_patient
@@ -53,9 +54,9 @@ def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]
     ``slices`` and ``slice_targets`` (n, 1, size, size: aorta), all bytes; ``features``, ``calibration_hu``.
     """
     rng = np.random.default_rng([seed, 2])
-    acquisition = draw_acquisition(seed, "ccta")
+    acquisition = draw_acquisition(seed, "ccta", kvp=CONTRAST_KVP[seed // 4 % len(CONTRAST_KVP)])
     scan = render(
-        training_patient(seed, patients["look_alike_shares"]),
+        training_patient(seed, patients["look_alike_shares"], varied_share=patients["varied_share"]),
         acquisition,
         in_plane_fov_mm=patients["fov_mm"],
         matrix=round(patients["fov_mm"] / patients["pixel_mm"]),
