@@ -32,9 +32,10 @@ def read_segments(
     has_stent
         Whether what was taken for calcium may be the wires of a stent.
     """
+    altered = CtVolume(removed.is_altered.astype(np.int16), volume.affine_lps)
     readings: list[SegmentReading] = []
     for line in tree.centerlines:
-        before = segment_stenoses([measure_profile(volume, line, blood_hu, left_out=removed.is_altered)])
+        before = segment_stenoses([measure_profile(volume, line, blood_hu, left_out=altered)])
         after = segment_stenoses([measure_profile(removed.volume, line, blood_hu)])
         for original, derived in zip(before, after, strict=True):
             readings.append(SegmentReading(original, derived, _distrust(original, line, has_stent=has_stent)))

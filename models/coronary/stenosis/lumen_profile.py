@@ -64,7 +64,7 @@ class LumenProfile:
 
 
 def measure_profile(
-    volume: CtVolume, line: Centerline, blood_hu: float, left_out: NDArray[np.bool_] | None = None
+    volume: CtVolume, line: Centerline, blood_hu: float, left_out: CtVolume | None = None
 ) -> LumenProfile:
     """Measure the lumen across every point of a centreline.
 
@@ -75,7 +75,7 @@ def measure_profile(
     blood_hu
         Attenuation of the coronary lumen (the calibration factor).
     left_out
-        Shape of the volume: voxels that are no lumen whatever their attenuation, such as calcium.
+        1 in voxels that are no lumen whatever their attenuation, such as calcium, 0 elsewhere.
     """
     radius_mm = _healthy_radius_mm(line)
     half_width_mm = float(radius_mm.max()) + BORDER_MM + PIXEL_MM
@@ -88,10 +88,7 @@ def measure_profile(
     window = np.clip((radius_mm[:, None, None] + BORDER_MM - from_middle) / PIXEL_MM + 0.5, 0.0, 1.0)
     covered = np.zeros(len(line.points_lps_mm))
     if left_out is not None:
-        calcium = cross_sections(
-            CtVolume(left_out.astype(np.int16), volume.affine_lps), line.points_lps_mm, frames, half_width_mm, PIXEL_MM
-        )
-        is_calcium = calcium >= 0.5
+        is_calcium = cross_sections(left_out, line.points_lps_mm, frames, half_width_mm, PIXEL_MM) >= 0.5
         blood[is_calcium] = 0.0
         healthy = from_middle <= radius_mm[:, None, None]
         covered = (is_calcium & healthy).sum(axis=(1, 2)) / healthy.sum(axis=(1, 2))

@@ -63,7 +63,7 @@ def drawn(narrowed_to=1.0, at_mm=30.0, radius_mm=(1.8, 1.4), turned=False, plaqu
         vessel=np.full(len(along), int(Vessel.LAD), np.uint8),
         is_bridged=np.zeros(len(along), bool),
     )
-    return CtVolume(np.ascontiguousarray(voxels), affine), line, calcium
+    return CtVolume(np.ascontiguousarray(voxels), affine), line, CtVolume(calcium.astype(np.int16), affine)
 
 
 def percents(volume, line, left_out=None):
