@@ -1,16 +1,18 @@
-"""C-STORE SCU: stored files out, byte for byte, over one association per call.
+"""C-STORE SCU: stored files out, byte for byte, over one association per transfer.
 
 Decides which presentation contexts are proposed and under which one an instance travels. It keeps no state: what was
 delivered is remembered, and tried again, by the caller.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, _config, build_context
@@ -63,17 +65,62 @@ def send(
     ValueError
         When the files need more presentation contexts than one association can have.
     """
-    outgoing = [_describe(path) for path in paths]
-    if not outgoing:
-        return ()
     receipts: list[Receipt] = []
-    with _association(_contexts(outgoing), destination, calling_ae_title) as association:
-        for number, instance in enumerate(outgoing, start=1):
-            receipt = _send_one(association, instance, message_id=number & 0xFFFF or 1)
+    with Transfer(paths, destination, calling_ae_title) as transfer:
+        for path in paths:
+            receipt = transfer.send(path)
             receipts.append(receipt)
             if on_receipt is not None:
                 on_receipt(receipt)
     return tuple(receipts)
+
+
+class Transfer:
+    """One association to one destination, opened with the first file that is sent; a context manager.
+
+    Parameters
+    ----------
+    paths
+        Files that may be sent: their SOP classes are proposed. One that cannot be read fails when it is sent.
+
+    Raises
+    ------
+    ValueError
+        When the files need more presentation contexts than one association can have.
+    """
+
+    def __init__(self, paths: Sequence[Path], destination: Destination, calling_ae_title: str) -> None:
+        self._outgoing: dict[Path, _Outgoing] = {}
+        for path in paths:
+            with suppress(OSError, InvalidDicomError):
+                self._outgoing[path] = _describe(path)
+        self._proposed = _contexts(list(self._outgoing.values()))
+        self._peer = (destination, calling_ae_title)
+        self._open = ExitStack()
+        self._association: Association | None = None
+        self._sent = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._open.close()
+
+    def send(self, path: Path) -> Receipt:
+        """Send one of the files, as :func:`send` does.
+
+        Raises
+        ------
+        DeliveryFailed
+            When no association came about.
+        OSError, InvalidDicomError
+            When the file cannot be read.
+        """
+        instance = self._outgoing.get(path) or _describe(path)
+        if self._association is None:
+            self._association = self._open.enter_context(_association(self._proposed, *self._peer))
+        self._sent += 1
+        return _send_one(self._association, instance, message_id=self._sent & 0xFFFF or 1)
 
 
 def echo(destination: Destination, calling_ae_title: str) -> None:

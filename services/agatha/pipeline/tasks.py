@@ -8,12 +8,14 @@ retries are sorted in `leased_work`; everything here may run twice.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import structlog
 
-from agatha.deliver import send
+from agatha.deliver import Transfer
 from agatha.infer import run_analysis
 from agatha.pipeline.consequences import WORKER_LOST, Consequence, PermanentError, TransientError
 from agatha.pipeline.context import PipelineContext
@@ -41,6 +43,9 @@ _log = structlog.get_logger(__name__)
 
 #: Reports that one attempt writes of the same score; each but the first because the study's other score changed.
 MAX_REPORTS: Final = 3
+
+#: Objects that one task sends over its association; a derived series has hundreds.
+LARGEST_TRANSFER: Final = 100
 
 # ── a settled series → jobs ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -227,23 +232,38 @@ def _fail_job(context: PipelineContext, lease: JobLease, why: Consequence) -> bo
 
 
 def deliver_output(context: PipelineContext, delivery_id: int) -> str:
-    """Send one object to one destination."""
+    """Send one object to one destination, and over the same association what else of its result waits for it.
 
-    def take() -> DeliveryLease | None:
-        with context.database.writing() as tx:
-            return tx.lease_delivery(delivery_id, context.owner, context.clock(), LEASE_DURATION)
-
-    flow = partial(_deliver_output, context)
-    return run_leased(context, "deliver_output", "deliveries", take, flow, partial(_park, context))
-
-
-def _deliver_output(context: PipelineContext, lease: DeliveryLease) -> str:
+    Returns what became of the one object; the others have tasks of their own, which then find nothing to do.
+    """
     with context.database.reading() as tx:
-        output = tx.output(lease.record.output_id)
-    destination = context.config.destinations.get(lease.record.destination)
-    if destination is None or output is None:
+        waiting = tx.deliveries_waiting_with(delivery_id, context.clock(), LARGEST_TRANSFER)
+    if not waiting:
+        return "busy"
+    destination = context.config.destinations.get(waiting[0].destination)
+    paths = [context.files.path(row.storage_key) for row in waiting]
+    outcomes: list[str] = []
+    with ExitStack() as stack:
+        transfer = None
+        if destination is not None:
+            transfer = stack.enter_context(Transfer(paths, destination, context.config.calling_ae_title))
+        for row, path in zip(waiting, paths, strict=True):
+            take, flow = partial(_take_delivery, context, row.id), partial(_deliver_output, context, transfer, path)
+            outcomes.append(run_leased(context, "deliver_output", "deliveries", take, flow, partial(_park, context)))
+            if outcomes[-1] == "retry":
+                break
+    return outcomes[0]
+
+
+def _take_delivery(context: PipelineContext, delivery_id: int) -> DeliveryLease | None:
+    with context.database.writing() as tx:
+        return tx.lease_delivery(delivery_id, context.owner, context.clock(), LEASE_DURATION)
+
+
+def _deliver_output(context: PipelineContext, transfer: Transfer | None, path: Path, lease: DeliveryLease) -> str:
+    if transfer is None:
         raise PermanentError("UNKNOWN_DESTINATION", "The destination is no longer configured.")
-    (receipt,) = send([context.files.path(output.storage_key)], destination, context.config.calling_ae_title)
+    receipt = transfer.send(path)
     if receipt.is_transient:
         raise TransientError("NOT_DELIVERED", "The destination could not take the object.", receipt.dimse_status)
     if not receipt.is_delivered:

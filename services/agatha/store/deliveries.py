@@ -6,10 +6,12 @@ Decides who may send and when a receipt counts. Retrying and giving up are the s
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from sqlalchemy import select, tuple_
+
 from agatha.store.errors import NotFound
-from agatha.store.leases import FRESH, NO_LEASE, LeaseChanges, is_held
-from agatha.store.records import DeliveryLease, DeliveryRecord
-from agatha.store.rows import Unit, change, select_record
+from agatha.store.leases import FRESH, NO_LEASE, RULES, LeaseChanges, is_free, is_held
+from agatha.store.records import DeliveryLease, DeliveryRecord, WaitingDelivery
+from agatha.store.rows import Unit, change, select_record, table_of
 from agatha.store.tables import Delivery, Output, Result, Study
 
 
@@ -28,6 +30,30 @@ class DeliveryQueries(Unit):
         if found is None:
             raise NotFound(f"no delivery with id {delivery_id}")
         return found
+
+    def deliveries_waiting_with(self, delivery_id: int, now: datetime, limit: int) -> list[WaitingDelivery]:
+        """Return a delivery and what else of its result waits for the same destination, itself first.
+
+        Nothing when the delivery itself is held, settled or not due.
+        """
+        itself = (
+            select(Output.result_id, Delivery.destination)
+            .join(Output, Output.id == Delivery.output_id)
+            .where(Delivery.id == delivery_id)
+        )
+        statement = (
+            select_record(WaitingDelivery, Delivery, storage_key=Output.storage_key)
+            .join(Output, Output.id == Delivery.output_id)
+            .where(
+                tuple_(Output.result_id, Delivery.destination).in_(itself),
+                Delivery.state.in_(RULES["deliveries"].due_states),
+                is_free(table_of(Delivery), now),
+            )
+            .order_by(Delivery.id != delivery_id, Delivery.id)
+            .limit(limit)
+        )
+        found = self._all(WaitingDelivery, statement)
+        return found if found and found[0].id == delivery_id else []
 
     def deliveries_of_study(self, study_instance_uid: str) -> list[DeliveryRecord]:
         """Return the deliveries of all outputs of a study, oldest first."""

@@ -256,6 +256,15 @@ class DeliveryRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingDelivery:
+    """A delivery that may be sent now, and the stored file that it sends."""
+
+    id: int
+    destination: str
+    storage_key: str
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesLease:
     """The exclusive right to settle one series until `expires_at`; `token` fences out a holder who came too late."""
 
