@@ -47,8 +47,7 @@ class Archive:
 
     def instances(self) -> dict[str, str]:
         """Return Orthanc's id of every stored instance, by SOP Instance UID."""
-        ids = self.get("/instances")
-        return {self.get(f"/instances/{id_}")["MainDicomTags"]["SOPInstanceUID"]: id_ for id_ in ids}
+        return {each["MainDicomTags"]["SOPInstanceUID"]: each["ID"] for each in self.get("/instances?expand")}
 
     def file(self, orthanc_id: str) -> bytes:
         """Return the stored Part 10 file of an instance."""

@@ -18,6 +18,7 @@ from coronary.evaluation.stenosis_study import (
     compare_groups,
     original_fidelity,
     series_fidelity,
+    trusted_fidelity,
 )
 
 _FIGURES = (
@@ -75,14 +76,17 @@ def _evaluation(title: str, records: Sequence[SegmentRecord], name: str, data_na
 
 
 def _fidelity_table(records: Sequence[SegmentRecord], series: Sequence[str], data_name: str) -> str:
-    rows = [("CCTA", original_fidelity(records)), *((name, series_fidelity(records, name)) for name in series)]
+    rows = [("CCTA", original_fidelity(records))]
+    for name in series:
+        rows.append((name, series_fidelity(records, name)))
+        rows.append((f"{name}, where it may be read", trusted_fidelity(records, name)))
     return "\n".join(
         [
             f"**Read against true diameter stenosis** ({data_name}, {len(records)} segments)",
             "",
-            f"| | erased: true ≥ {ERASED_FROM_PERCENT:.0f} % shown as < {ERASED_BELOW_PERCENT:.0f} % | "
+            f"| | segments | erased: true ≥ {ERASED_FROM_PERCENT:.0f} % shown as < {ERASED_BELOW_PERCENT:.0f} % | "
             "mean difference, points (SD) |",
-            "|---|---|---|",
+            "|---|---|---|---|",
             *(_fidelity_row(name, fidelity) for name, fidelity in rows),
         ]
     )
@@ -92,7 +96,7 @@ def _fidelity_row(name: str, fidelity: SeriesFidelity) -> str:
     erased = fidelity.erased
     of = f"{erased.successes} of {erased.n}"
     difference = f"{fidelity.mean_difference:+.1f} ({fidelity.sd_difference:.1f})".replace("-", "−")
-    return f"| {name} | {of}, {_share(erased)} | {difference} |"
+    return f"| {name} | {fidelity.n} | {of}, {_share(erased)} | {difference} |"
 
 
 def _pair(found: GroupComparison, key: str) -> tuple[Proportion, Proportion]:

@@ -42,6 +42,8 @@ class SegmentRecord:
         Calcium keeps the original from being read; paper 0 takes such a segment for significantly narrowed.
     derived_percent
         As read on each derived series, by its name.
+    distrusted
+        Names of the derived series that say of themselves that they must not be read here.
     """
 
     case_id: str
@@ -50,6 +52,7 @@ class SegmentRecord:
     original_percent: float
     is_unreadable: bool
     derived_percent: Mapping[str, float]
+    distrusted: Sequence[str] = ()
 
     @property
     def is_significant(self) -> bool:
@@ -136,6 +139,11 @@ def series_fidelity(records: Sequence[SegmentRecord], series: str) -> SeriesFide
     return _fidelity(records, [record.derived_percent[series] for record in records])
 
 
+def trusted_fidelity(records: Sequence[SegmentRecord], series: str) -> SeriesFidelity:
+    """The same in the segments in which the series may be read."""
+    return series_fidelity([record for record in records if series not in record.distrusted], series)
+
+
 def _fidelity(records: Sequence[SegmentRecord], percents: Sequence[float]) -> SeriesFidelity:
     stenosed = [
         percent for record, percent in zip(records, percents, strict=True) if record.true_percent >= ERASED_FROM_PERCENT
@@ -144,7 +152,7 @@ def _fidelity(records: Sequence[SegmentRecord], percents: Sequence[float]) -> Se
     differences = np.array(percents) - np.array([record.true_percent for record in records])
     return SeriesFidelity(
         erased=clopper_pearson(erased, len(stenosed)),
-        mean_difference=float(differences.mean()),
+        mean_difference=float(differences.mean()) if len(differences) else 0.0,
         sd_difference=float(differences.std(ddof=1)) if len(differences) > 1 else 0.0,
         n=len(records),
     )

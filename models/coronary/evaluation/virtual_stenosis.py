@@ -39,8 +39,6 @@ class StenosisCase:
         One per segment of ``STUDY_SEGMENTS`` that the patient has and that was found.
     covered_shares
         For each of them, the largest share of a cross-section that calcium covers: what limits are chosen by.
-    distrusted
-        Segments of `records` in which the derived series is not to be read.
     missing
         Segments the patient has and that could not be measured.
     refusal
@@ -49,7 +47,6 @@ class StenosisCase:
 
     records: tuple[SegmentRecord, ...]
     covered_shares: tuple[float, ...]
-    distrusted: tuple[int, ...]
     missing: tuple[int, ...]
     refusal: str = ""
 
@@ -79,11 +76,11 @@ def read_case(
     volume, facts = CtVolume(scan.voxels_hu, scan.affine_lps), acquisition_facts(acquisition)
     basis = scoring.check_eligibility(facts, volume) or scoring.predict(sessions[0], volume, facts, lambda _: None)
     if isinstance(basis, Refusal):
-        return StenosisCase((), (), (), tuple(_truth(patient)), basis.code)
+        return StenosisCase((), (), tuple(_truth(patient)), basis.code)
     assert isinstance(basis, CalciumFindings)
     findings = removal.predict(sessions[1], volume, facts, lambda _: None, basis)
     if isinstance(findings, Refusal):
-        return StenosisCase((), (), (), tuple(_truth(patient)), findings.code)
+        return StenosisCase((), (), tuple(_truth(patient)), findings.code)
     assert isinstance(findings, DerivedFindings)
     return compare_case(patient, findings)
 
@@ -100,6 +97,7 @@ def compare_case(patient: VirtualPatient, findings: DerivedFindings) -> Stenosis
             original_percent=readings[segment].original.percent,
             is_unreadable=readings[segment].original.covered_share >= UNREADABLE_SHARE,
             derived_percent={CALCIUM_REMOVED: readings[segment].derived.percent},
+            distrusted=() if readings[segment].is_trusted else (CALCIUM_REMOVED,),
         )
         for segment in truth
         if segment in readings
@@ -107,7 +105,6 @@ def compare_case(patient: VirtualPatient, findings: DerivedFindings) -> Stenosis
     return StenosisCase(
         records=records,
         covered_shares=tuple(readings[r.segment].original.covered_share for r in records),
-        distrusted=tuple(r.segment for r in records if not readings[r.segment].is_trusted),
         missing=tuple(segment for segment in truth if segment not in readings),
     )
 

@@ -51,7 +51,7 @@ def _left_out(rows: dict[str, dict[str, Any]], records: list[SegmentRecord]) -> 
     """What the tables do not hold, and how often the derived series is not to be read."""
     refused = [f"{name} ({row['refusal']})" for name, row in rows.items() if row["refusal"]]
     missing = sum(len(row["missing"]) for row in rows.values())
-    distrusted = sum(len(row["distrusted"]) for row in rows.values())
+    distrusted = sum(CALCIUM_REMOVED in record.distrusted for record in records)
     lines = [
         f"Refused: {len(refused)} of {len(rows)} cases{': ' + ', '.join(refused) if refused else ''}.",
         f"Segments that could not be measured: {missing} of {missing + len(records)}.",

@@ -1,5 +1,7 @@
 """The study of paper 0 from its counts, and the erased stenoses that it does not report."""
 
+from dataclasses import replace
+
 import pytest
 
 from coronary.evaluation.stenosis_markdown import to_stenosis_markdown
@@ -8,6 +10,7 @@ from coronary.evaluation.stenosis_study import (
     compare_groups,
     original_fidelity,
     series_fidelity,
+    trusted_fidelity,
 )
 
 
@@ -81,6 +84,16 @@ def test_a_stenosis_shown_as_none_was_erased():
     erased = series_fidelity(studied, "DL-LEM").erased
     assert (erased.successes, erased.n) == (1, 3)
     assert original_fidelity(studied).erased.successes == 0
+
+
+def test_a_stenosis_erased_where_the_series_warns_counts_apart():
+    (erased,) = records(1, true=60, original=60, derived=10)
+    studied = [replace(erased, distrusted=("DL-LEM",)), *records(3, true=60, original=60, derived=60)]
+    assert series_fidelity(studied, "DL-LEM").erased.successes == 1
+    trusted = trusted_fidelity(studied, "DL-LEM")
+    assert (trusted.erased.successes, trusted.erased.n, trusted.n, trusted.mean_difference) == (0, 3, 3, 0.0)
+    text = to_stenosis_markdown(studied, ["DL-LEM"], data_name="four")
+    assert "| DL-LEM, where it may be read | 3 | 0 of 3" in text
 
 
 def test_the_difference_is_read_minus_true():

@@ -56,7 +56,7 @@ def test_readings_of_trunk_segments_stand_beside_the_truth(patient):
     assert by_segment[6].original_percent == 80.0
     assert by_segment[6].derived_percent == {CALCIUM_REMOVED: 30.0}
     assert (by_segment[6].is_unreadable, by_segment[7].is_unreadable) == (True, False)
-    assert case.distrusted == (7,)
+    assert (by_segment[6].distrusted, by_segment[7].distrusted) == ((), (CALCIUM_REMOVED,))
     assert case.covered_shares == (UNREADABLE_SHARE, 0.2)
     assert set(case.missing) | {6, 7} <= set(STUDY_SEGMENTS)
     assert not set(case.missing) & {6, 7}
