@@ -5,12 +5,12 @@ Decides the order of the steps and what the reader is told.
 
 from __future__ import annotations
 
-from coronary.calcium_inpainting.readings import COVERED_SHARE, read_segments
-from coronary.calcium_inpainting.removal import BORDER_PROBABILITY, remove_calcium
+from coronary.calcium_extent import BORDER_PROBABILITY
+from coronary.calcium_inpainting.removal import remove_calcium
 from coronary.contract import CalciumFindings, ProgressCallback, QualityNote
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import DerivedFindings, DerivedVolume
-from coronary.stenosis import cad_rads_category
+from coronary.derived_readings import COVERED_SHARE, cad_rads_of, read_segments
 
 STENT_NOTE = "STENT_SUSPECTED"
 
@@ -33,18 +33,21 @@ def predict(volume: CtVolume, basis: CalciumFindings, on_progress: ProgressCallb
     removed = remove_calcium(volume, contrast.estimate, basis.vessel_labels > 0)
     on_progress(0.2)
     has_stent = any(note.code == STENT_NOTE for note in basis.quality)
-    readings = read_segments(volume, removed, contrast.tree, contrast.calibration_factor_hu, has_stent=has_stent)
+    readings = read_segments(
+        volume,
+        removed.volume,
+        removed.is_altered,
+        contrast.tree,
+        contrast.calibration_factor_hu,
+        has_stent=has_stent,
+    )
     on_progress(1.0)
     has_calcium = bool(removed.is_altered.any())
     series = DerivedVolume("calcium-removed", removed.volume.voxels_hu, removed.is_altered)
     return DerivedFindings(
         volumes=(series,) if has_calcium else (),
         readings=readings,
-        cad_rads=cad_rads_category(
-            [each.derived for each in readings if each.is_trusted],
-            [each.derived.segment for each in readings if not each.is_trusted],
-            has_plaque=has_calcium,
-        ),
+        cad_rads=cad_rads_of(readings, has_plaque=has_calcium),
         tree=contrast.tree,
         quality=(*(() if has_calcium else (NO_CALCIUM,)), *basis.quality),
         parameters={

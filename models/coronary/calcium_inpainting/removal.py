@@ -7,17 +7,13 @@ Decides which voxels are altered; how much calcium adds is decided by the networ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coronary.calcium_extent import reached_by_calcium
 from coronary.contract import CalciumEstimate
 from coronary.ct_volume import CtVolume
-from coronary.imaging.connected_pieces import connected_pieces, is_touching
-
-#: The blurred border of a calcification is altered as far as the network gives it this probability.
-BORDER_PROBABILITY: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,8 +47,7 @@ def remove_calcium(volume: CtVolume, estimate: CalciumEstimate, is_scored: NDArr
     """
     if is_scored.shape != volume.voxels_hu.shape:
         raise ValueError(f"scored voxels have shape {is_scored.shape}, the volume {volume.voxels_hu.shape}")
-    piece = connected_pieces(estimate.index_zyx, estimate.probability >= BORDER_PROBABILITY)
-    chosen = is_touching(piece, is_scored[tuple(estimate.index_zyx.T)])
+    chosen = reached_by_calcium(estimate, is_scored)
     altered = tuple(estimate.index_zyx[chosen].T)
     voxels_hu = volume.voxels_hu.copy()
     without = voxels_hu[altered] - np.maximum(estimate.excess_hu[chosen], 0.0)

@@ -7,8 +7,8 @@ import pytest
 
 from builders.findings import contrast_volume
 from coronary.calcium_inpainting import CalciumInpainting
-from coronary.calcium_inpainting.readings import COVERED_SHARE
 from coronary.contract import AcquisitionFacts, CalciumEstimate, QualityNote
+from coronary.derived_readings import COVERED_SHARE
 
 FAMILY = CalciumInpainting()
 

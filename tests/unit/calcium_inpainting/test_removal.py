@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from coronary.calcium_inpainting.removal import BORDER_PROBABILITY, remove_calcium
+from coronary.calcium_extent import BORDER_PROBABILITY
+from coronary.calcium_inpainting.removal import remove_calcium
 from coronary.contract import CalciumEstimate
 from coronary.ct_volume import CtVolume
 

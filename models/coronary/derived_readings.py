@@ -1,45 +1,64 @@
-"""Diameter stenosis of every segment before and after calcium was removed, and where the second must not be trusted.
+"""Diameter stenosis of every segment on a contrast scan and on what was made of it, and where the second is no proof.
 
 Decides what makes a segment unreadable. How a lumen is measured is decided in :mod:`coronary.stenosis`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coronary.calcium_inpainting.removal import CalciumRemoved
 from coronary.coronary_tree import Centerline, CoronaryTree
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import SegmentReading
-from coronary.stenosis import SegmentStenosis, measure_profile, segment_stenoses
+from coronary.stenosis import CadRads, SegmentStenosis, cad_rads_category, measure_profile, segment_stenoses
 
 #: From this share of a healthy cross-section covered by calcium, too little lumen was scanned to measure the rest by.
 COVERED_SHARE: Final = 0.5
 
 
 def read_segments(
-    volume: CtVolume, removed: CalciumRemoved, tree: CoronaryTree, blood_hu: float, *, has_stent: bool
+    scan: CtVolume,
+    derived: CtVolume,
+    is_calcified: NDArray[np.bool_],
+    tree: CoronaryTree,
+    blood_hu: float,
+    *,
+    has_stent: bool,
 ) -> tuple[SegmentReading, ...]:
-    """Measure every segment of every artery on the scan, calcium taken for no lumen, and on the scan without calcium.
+    """Measure every segment of every artery on the scan, calcium taken for no lumen, and on the derived volume.
 
     Parameters
     ----------
+    derived
+        On the grid of `scan`, with blood as bright as there.
+    is_calcified
+        Shape of the scan: calcium with its border.
     blood_hu
         Attenuation of the coronary lumen (the calibration factor).
     has_stent
         Whether what was taken for calcium may be the wires of a stent.
     """
-    altered = CtVolume(removed.is_altered.astype(np.int16), volume.affine_lps)
+    calcium = CtVolume(is_calcified.astype(np.int16), scan.affine_lps)
     readings: list[SegmentReading] = []
     for line in tree.centerlines:
-        before = segment_stenoses([measure_profile(volume, line, blood_hu, left_out=altered)])
-        after = segment_stenoses([measure_profile(removed.volume, line, blood_hu)])
-        for original, derived in zip(before, after, strict=True):
-            readings.append(SegmentReading(original, derived, _distrust(original, line, has_stent=has_stent)))
+        before = segment_stenoses([measure_profile(scan, line, blood_hu, left_out=calcium)])
+        after = segment_stenoses([measure_profile(derived, line, blood_hu)])
+        for original, made in zip(before, after, strict=True):
+            readings.append(SegmentReading(original, made, _distrust(original, line, has_stent=has_stent)))
     return tuple(readings)
+
+
+def cad_rads_of(readings: Sequence[SegmentReading], *, has_plaque: bool) -> CadRads:
+    """CAD-RADS 2.0 category of the readings on the derived volume; distrusted segments count as not read."""
+    return cad_rads_category(
+        [each.derived for each in readings if each.is_trusted],
+        [each.derived.segment for each in readings if not each.is_trusted],
+        has_plaque=has_plaque,
+    )
 
 
 def _distrust(original: SegmentStenosis, line: Centerline, *, has_stent: bool) -> str:
