@@ -16,6 +16,9 @@ from coronary.ct_volume import CtVolume
 from coronary.derived_findings import SegmentReading
 from coronary.stenosis import CadRads, SegmentStenosis, cad_rads_category, measure_profile, segment_stenoses
 
+#: What the scoring notes where calcium may be the wires of a stent.
+STENT_NOTE: Final = "STENT_SUSPECTED"
+
 #: From this share of a healthy cross-section covered by calcium, too little lumen was scanned to measure the rest by.
 COVERED_SHARE: Final = 0.5
 

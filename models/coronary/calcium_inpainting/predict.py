@@ -10,9 +10,7 @@ from coronary.calcium_inpainting.removal import remove_calcium
 from coronary.contract import CalciumFindings, ProgressCallback, QualityNote
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import DerivedFindings, DerivedVolume
-from coronary.derived_readings import COVERED_SHARE, cad_rads_of, read_segments
-
-STENT_NOTE = "STENT_SUSPECTED"
+from coronary.derived_readings import COVERED_SHARE, STENT_NOTE, cad_rads_of, read_segments
 
 NO_CALCIUM = QualityNote(
     "NO_CALCIUM", "No coronary calcium was found: there is no calcium-removed series, the scan itself is read."

@@ -18,8 +18,26 @@ OPSET = 18
 SMALLEST_FP16_ARRAY = 512
 
 
-def write_network(network: nn.Module, example: Tensor, input_name: str, output_name: str, out: Path) -> str:
-    """Export `network` with a dynamic first axis ("slices") to `out`; returns the SHA-256 of the file."""
+def write_network(
+    network: nn.Module,
+    example: Tensor,
+    input_name: str,
+    output_name: str,
+    out: Path,
+    *,
+    side_multiple: int | None = None,
+) -> str:
+    """Export `network` with a dynamic first axis ("slices") to `out`; returns the SHA-256 of the file.
+
+    Parameters
+    ----------
+    side_multiple
+        Rows and columns are dynamic as well, as multiples of this; None: they are those of `example`.
+    """
+    axes = {0: torch.export.Dim("slices", min=1, max=1024)}
+    if side_multiple is not None:
+        axes[2] = side_multiple * torch.export.Dim("rows", min=2, max=256)
+        axes[3] = side_multiple * torch.export.Dim("columns", min=2, max=256)
     program = torch.onnx.export(
         network.eval(),
         (example,),
@@ -27,7 +45,7 @@ def write_network(network: nn.Module, example: Tensor, input_name: str, output_n
         opset_version=OPSET,
         input_names=[input_name],
         output_names=[output_name],
-        dynamic_shapes=({0: torch.export.Dim("slices", min=1, max=1024)},),
+        dynamic_shapes=(axes,),
         external_data=False,
     )
     assert program is not None

@@ -10,7 +10,7 @@ from coronary.lumen_extraction.training.cases import rendered_hu, without_contra
 from coronary.virtual_patient import draw_acquisition, draw_patient
 
 SEED = 912021
-FIELD = {"pixels": 96, "pixel_mm": 2.0}
+PIXELS, PIXEL_MM = 96, 2.0
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,8 @@ def test_attenuation_is_clipped_as_in_the_paper_and_comes_back():
 
 def test_without_contrast_the_blood_is_darker_and_all_else_is_as_it_was(acquisition):
     patient = draw_patient(SEED, calcium="present")
-    on = rendered_hu(patient, acquisition, FIELD).astype(int)
-    off = rendered_hu(patient, without_contrast(acquisition), FIELD).astype(int)
+    on = rendered_hu(patient, acquisition, PIXELS, PIXEL_MM).astype(int)
+    off = rendered_hu(patient, without_contrast(acquisition), PIXELS, PIXEL_MM).astype(int)
     taken = on - off
     assert on.shape == (4, 96, 96)
     assert np.percentile(taken, 99) > 200

@@ -25,29 +25,25 @@ def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]
     patient = draw_patient(seed, calcium="none" if seed % 4 == 0 else "present")
     contrast = draw_acquisition(seed, "ccta")
     chosen = rng.choice(contrast.slice_count, size=patients["slices"], replace=False)
+    pixels, pixel_mm = patients["pixels"], float(rng.uniform(*patients["pixel_mm"]))
+    calcium_scan = rendered_hu(patient, draw_acquisition(seed, "csct"), pixels, pixel_mm)
     return {
-        "contrast": rendered_hu(patient, contrast, patients)[chosen],
-        "contrast_off": rendered_hu(patient, without_contrast(contrast), patients)[chosen],
-        "non_contrast": _calcium_scan_slices(patient, seed, patients, rng),
+        "contrast": rendered_hu(patient, contrast, pixels, pixel_mm)[chosen],
+        "contrast_off": rendered_hu(patient, without_contrast(contrast), pixels, pixel_mm)[chosen],
+        "non_contrast": calcium_scan[
+            rng.choice(len(calcium_scan), size=min(patients["slices"], len(calcium_scan)), replace=False)
+        ],
     }
 
 
-def rendered_hu(patient: VirtualPatient, acquisition: Acquisition, patients: Mapping[str, Any]) -> NDArray[np.int16]:
+def rendered_hu(patient: VirtualPatient, acquisition: Acquisition, pixels: int, pixel_mm: float) -> NDArray[np.int16]:
     """All slices of one scan around the heart, shape (slices, pixels, pixels), HU."""
-    pixels = patients["pixels"]
-    return render(patient, acquisition, in_plane_fov_mm=pixels * patients["pixel_mm"], matrix=pixels).voxels_hu
+    return render(patient, acquisition, in_plane_fov_mm=pixels * pixel_mm, matrix=pixels).voxels_hu
 
 
 def without_contrast(acquisition: Acquisition) -> Acquisition:
     """The same scan of the same patient before any contrast agent was given."""
     return dataclasses.replace(acquisition, iodine_mg_ml=dict.fromkeys(acquisition.iodine_mg_ml, 0.0))
-
-
-def _calcium_scan_slices(
-    patient: VirtualPatient, seed: int, patients: Mapping[str, Any], rng: np.random.Generator
-) -> NDArray[np.int16]:
-    slices = rendered_hu(patient, draw_acquisition(seed, "csct"), patients)
-    return slices[rng.choice(len(slices), size=min(patients["slices"], len(slices)), replace=False)]
 
 
 def main() -> None:
