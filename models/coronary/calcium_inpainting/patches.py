@@ -24,15 +24,20 @@ HIDDEN_VOXELS: Final = (16, 8)
 RANGE_HU: Final = (-300.0, 1200.0)
 
 
+def patch_axes(affine_lps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Directions of the columns, rows and slices of a volume in LPS, unit vectors, as columns of (3, 3)."""
+    axes: NDArray[np.float64] = affine_lps[:3, :3] / np.linalg.norm(affine_lps[:3, :3], axis=0)
+    return axes
+
+
 def patch_places(middle_lps_mm: NDArray[np.float64], affine_lps: NDArray[np.float64]) -> NDArray[np.float64]:
     """Middles of the voxels of a patch, shape (32, 32, 32, 3), LPS mm, along the axes of the volume (z, y, x).
 
     `middle_lps_mm` has shape (3,) and lies between the two voxels in the middle of every axis.
     """
-    axes = affine_lps[:3, :3] / np.linalg.norm(affine_lps[:3, :3], axis=0)
     along = (np.arange(PATCH_VOXELS) - 0.5 * (PATCH_VOXELS - 1)) * PATCH_MM
     z, y, x = np.meshgrid(along, along, along, indexing="ij")
-    places: NDArray[np.float64] = middle_lps_mm + np.stack([x, y, z], axis=-1) @ axes.T
+    places: NDArray[np.float64] = middle_lps_mm + np.stack([x, y, z], axis=-1) @ patch_axes(affine_lps).T
     return places
 
 
