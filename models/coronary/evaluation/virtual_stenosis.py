@@ -1,12 +1,12 @@
 """Stenosis in virtual patients with severe calcium: who is in the study, and how one case is read against its truth.
 
-Every trunk segment that paper 0 reads is read twice: on the contrast scan, calcium taken for no lumen, and on the
-calcium-removed series. The truth is the drawn lumen.
+Every trunk segment that paper 0 reads is read on the contrast scan, calcium taken for no lumen, and on every series
+made of it. The truth is the drawn lumen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Final
@@ -14,6 +14,7 @@ from typing import Final
 from coronary.contract import CalciumFindings, DerivedFindings, Family, ModelSessions, Refusal
 from coronary.coronary_tree import MAIN_TRUNKS
 from coronary.ct_volume import CtVolume
+from coronary.derived_findings import SegmentReading
 from coronary.evaluation.stenosis_study import STUDY_SEGMENTS, SegmentRecord
 from coronary.evaluation.virtual_cohort import CONTRAST_FOV_MM, CONTRAST_KVP, CONTRAST_PIXEL_MM, acquisition_facts
 from coronary.virtual_patient import VirtualPatient, draw_acquisition, draw_patient, render
@@ -25,8 +26,8 @@ SEVERE_MG: Final = 70.0
 #: From this share of a cross-section covered by calcium, a segment of the scan counts as unreadable.
 UNREADABLE_SHARE: Final = 0.4
 
-#: Name of the series in the tables.
-CALCIUM_REMOVED: Final = "calcium-removed"
+#: What makes a series of a scored scan, and its networks; by the name of the series in the tables.
+Derivers = Mapping[str, tuple[Family, ModelSessions]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,46 +67,54 @@ def severe_patients(first_seed: int, n: int) -> Iterator[VirtualPatient]:
         yield patient
 
 
-def read_case(
-    patient: VirtualPatient, scoring: Family, removal: Family, sessions: tuple[ModelSessions, ModelSessions]
-) -> StenosisCase:
-    """Render the contrast scan of a patient, score it, remove its calcium, and set all readings beside the truth."""
+def read_case(patient: VirtualPatient, scoring: Family, sessions: ModelSessions, derivers: Derivers) -> StenosisCase:
+    """Render the contrast scan of a patient, score it, make each series, and set all readings beside the truth."""
     acquisition = draw_acquisition(patient.seed, "ccta", kvp=CONTRAST_KVP[patient.seed % len(CONTRAST_KVP)])
     matrix = round(CONTRAST_FOV_MM / CONTRAST_PIXEL_MM)
     scan = render(patient, acquisition, in_plane_fov_mm=CONTRAST_FOV_MM, matrix=matrix)
     volume, facts = CtVolume(scan.voxels_hu, scan.affine_lps), acquisition_facts(acquisition)
-    basis = scoring.check_eligibility(facts, volume) or scoring.predict(sessions[0], volume, facts, lambda _: None)
+    basis = scoring.check_eligibility(facts, volume) or scoring.predict(sessions, volume, facts, lambda _: None)
     if isinstance(basis, Refusal):
         return StenosisCase((), (), tuple(_truth(patient)), basis.code)
     assert isinstance(basis, CalciumFindings)
-    findings = removal.predict(sessions[1], volume, facts, lambda _: None, basis)
-    if isinstance(findings, Refusal):
-        return StenosisCase((), (), tuple(_truth(patient)), findings.code)
-    assert isinstance(findings, DerivedFindings)
-    return compare_case(patient, findings)
+    readings: dict[str, Sequence[SegmentReading]] = {}
+    for series, (family, networks) in derivers.items():
+        findings = family.predict(networks, volume, facts, lambda _: None, basis)
+        if isinstance(findings, Refusal):
+            return StenosisCase((), (), tuple(_truth(patient)), findings.code)
+        assert isinstance(findings, DerivedFindings)
+        readings[series] = findings.readings
+    return compare_case(patient, readings)
 
 
-def compare_case(patient: VirtualPatient, findings: DerivedFindings) -> StenosisCase:
-    """Set the readings of the main trunks beside the truth."""
+def compare_case(patient: VirtualPatient, readings: Mapping[str, Sequence[SegmentReading]]) -> StenosisCase:
+    """Set the readings of the main trunks, by the name of the series, beside the truth.
+
+    All series are read in the same segments; the scan itself was read with each of them, the same every time.
+    """
     truth = _truth(patient)
-    readings = {each.original.segment: each for each in findings.readings if each.original.artery in MAIN_TRUNKS}
+    by_segment = {
+        series: {each.original.segment: each for each in found if each.original.artery in MAIN_TRUNKS}
+        for series, found in readings.items()
+    }
+    originals = {segment: each.original for segment, each in next(iter(by_segment.values())).items()}
     records = tuple(
         SegmentRecord(
             case_id=str(patient.seed),
             segment=segment,
             true_percent=truth[segment],
-            original_percent=readings[segment].original.percent,
-            is_unreadable=readings[segment].original.covered_share >= UNREADABLE_SHARE,
-            derived_percent={CALCIUM_REMOVED: readings[segment].derived.percent},
-            distrusted=() if readings[segment].is_trusted else (CALCIUM_REMOVED,),
+            original_percent=originals[segment].percent,
+            is_unreadable=originals[segment].covered_share >= UNREADABLE_SHARE,
+            derived_percent={series: found[segment].derived.percent for series, found in by_segment.items()},
+            distrusted=tuple(series for series, found in by_segment.items() if not found[segment].is_trusted),
         )
         for segment in truth
-        if segment in readings
+        if segment in originals
     )
     return StenosisCase(
         records=records,
-        covered_shares=tuple(readings[r.segment].original.covered_share for r in records),
-        missing=tuple(segment for segment in truth if segment not in readings),
+        covered_shares=tuple(originals[record.segment].covered_share for record in records),
+        missing=tuple(segment for segment in truth if segment not in originals),
     )
 
 

@@ -1,4 +1,4 @@
-"""`agatha evaluate virtual-stenosis`: stenosis on scans with severe calcium and on their calcium-removed series."""
+"""`agatha evaluate virtual-stenosis`: stenosis on scans with severe calcium and on the series made of them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from rich.markdown import Markdown
 
 from agatha.processes.case_log import run_logged, worker_runtime
 from coronary.calcium_inpainting import CalciumInpainting
+from coronary.contract import Family
 from coronary.evaluation.stenosis_markdown import to_stenosis_markdown
 from coronary.evaluation.stenosis_study import SegmentRecord
-from coronary.evaluation.virtual_stenosis import CALCIUM_REMOVED, read_case, severe_patients
+from coronary.evaluation.virtual_stenosis import read_case, severe_patients
 from coronary.registry import family_named, model_sha256
 from coronary.virtual_patient import draw_patient
 
 OK: Final = 0
+
+#: Families whose series are read, by the name of the series in the tables.
+SERIES: Final[dict[str, Family]] = {"calcium-removed": CalciumInpainting()}
 
 
 def evaluate_virtual_stenosis(
@@ -31,13 +35,13 @@ def evaluate_virtual_stenosis(
         {str(seed): seed for seed in seeds},
         _run_patient,
         out / "stenosis-cases.jsonl",
-        model_sha256=model_sha256(CalciumInpainting()),
+        model_sha256=" ".join(model_sha256(family) for family in SERIES.values()),
         workers=workers,
         console=console,
     )
     records = [SegmentRecord(**record) for row in rows.values() for record in row["records"]]
     name = f"virtual patients with severe calcium, n = {len(rows)}, seeds {seeds[0]}-{seeds[-1]}"
-    text = to_stenosis_markdown(records, [CALCIUM_REMOVED], data_name=name) + _left_out(rows, records)
+    text = to_stenosis_markdown(records, list(SERIES), data_name=name) + _left_out(rows, records)
     (out / "stenosis.md").write_text(text, encoding="utf-8")
     if as_json:
         print(json.dumps({"data": name, "segments": len(records), "files": [str(out / "stenosis.md")]}))
@@ -51,19 +55,21 @@ def _left_out(rows: dict[str, dict[str, Any]], records: list[SegmentRecord]) -> 
     """What the tables do not hold, and how often the derived series is not to be read."""
     refused = [f"{name} ({row['refusal']})" for name, row in rows.items() if row["refusal"]]
     missing = sum(len(row["missing"]) for row in rows.values())
-    distrusted = sum(CALCIUM_REMOVED in record.distrusted for record in records)
     lines = [
         f"Refused: {len(refused)} of {len(rows)} cases{': ' + ', '.join(refused) if refused else ''}.",
         f"Segments that could not be measured: {missing} of {missing + len(records)}.",
-        f"Segments marked as not to be trusted: {distrusted} of {len(records)}.",
+        *(
+            f"Segments in which the {series} series says not to be trusted: "
+            f"{sum(series in record.distrusted for record in records)} of {len(records)}."
+            for series in SERIES
+        ),
     ]
     return "\n" + "\n".join(f"- {line}" for line in lines) + "\n"
 
 
 def _run_patient(seed: int) -> dict[str, Any]:
     """In a worker process: one case, as one line of the log."""
-    removal = CalciumInpainting()
-    scoring = family_named(removal.needs)
+    scoring = family_named("ccta-scoring")
     runtime = worker_runtime()
-    sessions = (runtime.sessions(scoring), runtime.sessions(removal))
-    return asdict(read_case(draw_patient(seed, calcium="present"), scoring, removal, sessions))
+    derivers = {series: (family, runtime.sessions(family)) for series, family in SERIES.items()}
+    return asdict(read_case(draw_patient(seed, calcium="present"), scoring, runtime.sessions(scoring), derivers))

@@ -1,14 +1,12 @@
 """Who is in the stenosis study, and what of a case is counted."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
 from coronary.derived_findings import SegmentReading
 from coronary.evaluation.stenosis_study import STUDY_SEGMENTS
 from coronary.evaluation.virtual_stenosis import (
-    CALCIUM_REMOVED,
     SEVERE_MG,
     UNREADABLE_SHARE,
     compare_case,
@@ -42,21 +40,20 @@ def test_only_patients_with_severe_calcium_and_no_stent_are_in_the_study(patient
 
 
 def test_readings_of_trunk_segments_stand_beside_the_truth(patient):
-    findings = SimpleNamespace(
-        readings=(
-            reading("LAD", 6, 80.0, 30.0, UNREADABLE_SHARE),
-            reading("LAD", 7, 40.0, 20.0, 0.2, distrust="covered"),
-            reading("D1", 9, 99.0, 99.0),  # no segment of the study
-            reading("OM1", 6, 1.0, 1.0),  # not a trunk: must not take the place of the LAD's
-        )
+    removed = (
+        reading("LAD", 6, 80.0, 30.0, UNREADABLE_SHARE),
+        reading("LAD", 7, 40.0, 20.0, 0.2, distrust="covered"),
+        reading("D1", 9, 99.0, 99.0),  # no segment of the study
+        reading("OM1", 6, 1.0, 1.0),  # not a trunk: must not take the place of the LAD's
     )
-    case = compare_case(patient, findings)
+    lumen = (reading("LAD", 6, 80.0, 35.0, UNREADABLE_SHARE), reading("LAD", 7, 40.0, 25.0, 0.2))
+    case = compare_case(patient, {"removed": removed, "lumen": lumen})
     by_segment = {record.segment: record for record in case.records}
     assert set(by_segment) == {6, 7}
     assert by_segment[6].original_percent == 80.0
-    assert by_segment[6].derived_percent == {CALCIUM_REMOVED: 30.0}
+    assert by_segment[6].derived_percent == {"removed": 30.0, "lumen": 35.0}
     assert (by_segment[6].is_unreadable, by_segment[7].is_unreadable) == (True, False)
-    assert (by_segment[6].distrusted, by_segment[7].distrusted) == ((), (CALCIUM_REMOVED,))
+    assert (by_segment[6].distrusted, by_segment[7].distrusted) == ((), ("removed",))
     assert case.covered_shares == (UNREADABLE_SHARE, 0.2)
     assert set(case.missing) | {6, 7} <= set(STUDY_SEGMENTS)
     assert not set(case.missing) & {6, 7}
@@ -64,8 +61,8 @@ def test_readings_of_trunk_segments_stand_beside_the_truth(patient):
 
 def test_the_truth_follows_the_drawn_narrowings(patient):
     healthy = replace(patient, narrowings=(), lesions=())
-    findings = SimpleNamespace(readings=(reading("LAD", 6, 0.0, 0.0), reading("LAD", 7, 0.0, 0.0)))
+    readings = {"removed": (reading("LAD", 6, 0.0, 0.0), reading("LAD", 7, 0.0, 0.0))}
     assert all(
-        record.true_percent == pytest.approx(0.0, abs=1e-4) for record in compare_case(healthy, findings).records
+        record.true_percent == pytest.approx(0.0, abs=1e-4) for record in compare_case(healthy, readings).records
     )
-    assert max(record.true_percent for record in compare_case(patient, findings).records) > 0
+    assert max(record.true_percent for record in compare_case(patient, readings).records) > 0
