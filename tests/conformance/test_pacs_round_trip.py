@@ -27,7 +27,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> VirtualStudy:
 
 @pytest.fixture(scope="module")
 def agatha(tmp_path_factory: pytest.TempPathFactory, archive: Archive, study: VirtualStudy) -> Iterator[AgathaService]:
-    with answered_service(tmp_path_factory.mktemp("agatha"), archive, study) as service:
+    with answered_service(tmp_path_factory.mktemp("agatha"), archive, study, results=1) as service:
         yield service
 
 

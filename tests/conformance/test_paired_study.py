@@ -34,7 +34,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> VirtualStudy:
 
 @pytest.fixture(scope="module")
 def agatha(tmp_path_factory: pytest.TempPathFactory, archive: Archive, study: VirtualStudy) -> Iterator[AgathaService]:
-    with answered_service(tmp_path_factory.mktemp("agatha"), archive, study, PATIENCE_S) as service:
+    with answered_service(
+        tmp_path_factory.mktemp("agatha"), archive, study, results=2, patience_s=PATIENCE_S
+    ) as service:
         yield service
 
 

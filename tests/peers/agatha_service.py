@@ -88,16 +88,16 @@ def wait_for(what: str, look: Callable[[], Any], patience_s: float = PATIENCE_S)
 
 @contextmanager
 def answered_service(
-    folder: Path, archive: Archive, study: VirtualStudy, patience_s: float = PATIENCE_S
+    folder: Path, archive: Archive, study: VirtualStudy, *, results: int, patience_s: float = PATIENCE_S
 ) -> Iterator[AgathaService]:
-    """A service that was sent a study and has a final result for each of its series; it must end cleanly."""
+    """A service that was sent a study and has this many final results; it must end cleanly."""
     service = AgathaService(folder, archive)
     try:
         for paths in study.series.values():
             sent = storescu(service.dicom_port, paths)
             assert sent.returncode == 0, sent.stderr
         path = f"/api/v1/studies/{study.study_instance_uid}/results"
-        wait_for("all final results", lambda: len(service.finished(path)) == len(study.series), patience_s)
+        wait_for("all final results", lambda: len(service.finished(path)) == results, patience_s)
         yield service
     finally:
         code = service.stop()

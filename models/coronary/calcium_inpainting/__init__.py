@@ -1,8 +1,8 @@
 """Calcium removed from contrast CT (Yan 2018, "paper 2"): by what the scoring network says it adds, or by inpainting.
 
 "Paper 2" is Yan et al., "Calcium removal from cardiac CT images using deep convolutional neural network", ISBI 2018:
-the patches, the four networks, experiment 1. The family's entry is :class:`CalciumInpainting`; the model card is
-README.md beside this file.
+the patches, the four networks, experiment 1. The family's entry is :class:`CalciumInpainting`; it is not in the
+registry yet, so no service runs it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Lumen extraction by DL-LEM (Yamazaki 2023, "paper 0"): contrast agent turned off slice by slice, and the difference.
 
-The family's entry is :class:`LumenExtraction`.
+The family's entry is :class:`LumenExtraction`; it is not in the registry yet and has no weights, so no service runs it.
 """
 
 from __future__ import annotations
