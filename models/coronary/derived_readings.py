@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from coronary.coronary_tree import Centerline, CoronaryTree
+from coronary.contract import CalciumFindings, ContrastFindings
+from coronary.coronary_tree import Centerline
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import SegmentReading
 from coronary.stenosis import CadRads, SegmentStenosis, cad_rads_category, measure_profile, segment_stenoses
@@ -27,10 +28,8 @@ def read_segments(
     scan: CtVolume,
     derived: CtVolume,
     is_calcified: NDArray[np.bool_],
-    tree: CoronaryTree,
-    blood_hu: float,
-    *,
-    has_stent: bool,
+    basis: CalciumFindings,
+    contrast: ContrastFindings,
 ) -> tuple[SegmentReading, ...]:
     """Measure every segment of every artery on the scan, calcium taken for no lumen, and on the derived volume.
 
@@ -40,14 +39,14 @@ def read_segments(
         On the grid of `scan`, with blood as bright as there.
     is_calcified
         Shape of the scan: calcium with its border.
-    blood_hu
-        Attenuation of the coronary lumen (the calibration factor).
-    has_stent
-        Whether what was taken for calcium may be the wires of a stent.
+    basis, contrast
+        Findings of the scan, and what of them only a contrast scan has.
     """
     calcium = CtVolume(is_calcified.astype(np.int16), scan.affine_lps)
+    blood_hu = contrast.calibration_factor_hu
+    has_stent = any(note.code == STENT_NOTE for note in basis.quality)
     readings: list[SegmentReading] = []
-    for line in tree.centerlines:
+    for line in contrast.tree.centerlines:
         before = segment_stenoses([measure_profile(scan, line, blood_hu, left_out=calcium)])
         after = segment_stenoses([measure_profile(derived, line, blood_hu)])
         for original, made in zip(before, after, strict=True):

@@ -8,45 +8,24 @@ registry yet, so no service runs it.
 from __future__ import annotations
 
 from coronary.calcium_inpainting import predict
-from coronary.contract import (
-    AcquisitionFacts,
-    CalciumFindings,
-    DerivedFindings,
-    ModelSessions,
-    ProgressCallback,
-    Refusal,
-    SeriesKind,
-)
+from coronary.contract import CalciumFindings, ContrastFindings, DerivedFindings, ModelSessions, ProgressCallback
 from coronary.ct_volume import CtVolume
+from coronary.deriving_family import DerivingFamily
 
 
-class CalciumInpainting:
+class CalciumInpainting(DerivingFamily):
     """The family as the contract wants it."""
 
     name = "calcium-inpainting"
     package = "coronary.calcium_inpainting"
-    series_kind: SeriesKind = "ccta"
-    needs = "ccta-scoring"
 
-    def check_eligibility(self, _facts: AcquisitionFacts, _volume: CtVolume) -> Refusal | None:
-        """None: what can be scored can be read; the scoring says itself what it refuses."""
-        return None
-
-    def predict(
+    def derive(
         self,
         _sessions: ModelSessions,
         volume: CtVolume,
-        _facts: AcquisitionFacts,
+        basis: CalciumFindings,
+        contrast: ContrastFindings,
         on_progress: ProgressCallback,
-        basis: CalciumFindings | None = None,
     ) -> DerivedFindings:
-        """Remove the calcium of a scored volume and read its segments.
-
-        Raises
-        ------
-        ValueError
-            Without the findings of a scored contrast scan.
-        """
-        if basis is None:
-            raise ValueError(f"{self.name} begins with the findings of {self.needs}")
-        return predict.predict(volume, basis, on_progress)
+        """Remove the calcium of a scored volume and read its segments."""
+        return predict.predict(volume, basis, contrast, on_progress)

@@ -7,38 +7,23 @@ from __future__ import annotations
 
 from coronary.calcium_extent import BORDER_PROBABILITY
 from coronary.calcium_inpainting.removal import remove_calcium
-from coronary.contract import CalciumFindings, ProgressCallback, QualityNote
+from coronary.contract import CalciumFindings, ContrastFindings, ProgressCallback, QualityNote
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import DerivedFindings, DerivedVolume
-from coronary.derived_readings import COVERED_SHARE, STENT_NOTE, cad_rads_of, read_segments
+from coronary.derived_readings import COVERED_SHARE, cad_rads_of, read_segments
 
 NO_CALCIUM = QualityNote(
     "NO_CALCIUM", "No coronary calcium was found: there is no calcium-removed series, the scan itself is read."
 )
 
 
-def predict(volume: CtVolume, basis: CalciumFindings, on_progress: ProgressCallback) -> DerivedFindings:
-    """Remove the scored calcium and measure all segments; without calcium there are readings but no series.
-
-    Raises
-    ------
-    ValueError
-        If `basis` are not findings of a contrast scan.
-    """
-    contrast = basis.contrast
-    if contrast is None:
-        raise ValueError("calcium is removed from a contrast scan; the findings are of one without contrast")
+def predict(
+    volume: CtVolume, basis: CalciumFindings, contrast: ContrastFindings, on_progress: ProgressCallback
+) -> DerivedFindings:
+    """Remove the scored calcium and measure all segments; without calcium there are readings but no series."""
     removed = remove_calcium(volume, contrast.estimate, basis.vessel_labels > 0)
     on_progress(0.2)
-    has_stent = any(note.code == STENT_NOTE for note in basis.quality)
-    readings = read_segments(
-        volume,
-        removed.volume,
-        removed.is_altered,
-        contrast.tree,
-        contrast.calibration_factor_hu,
-        has_stent=has_stent,
-    )
+    readings = read_segments(volume, removed.volume, removed.is_altered, basis, contrast)
     on_progress(1.0)
     has_calcium = bool(removed.is_altered.any())
     series = DerivedVolume("calcium-removed", removed.volume.voxels_hu, removed.is_altered)

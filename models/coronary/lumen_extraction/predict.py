@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 
 from coronary.calcium_extent import reached_by_calcium
-from coronary.contract import CalciumFindings, ModelSession, ProgressCallback
+from coronary.contract import CalciumFindings, ContrastFindings, ModelSession, ProgressCallback
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import DerivedFindings, DerivedVolume
-from coronary.derived_readings import COVERED_SHARE, STENT_NOTE, cad_rads_of, read_segments
+from coronary.derived_readings import COVERED_SHARE, cad_rads_of, read_segments
 from coronary.lumen_extraction.difference import FIELD_MM, turn_contrast_off
 
 #: Blood without contrast agent, HU: added to the lumen series, whose blood then is as bright as that of the scan.
@@ -21,31 +21,19 @@ BLOOD_HU: Final = 40
 
 
 def predict(
-    session: ModelSession, volume: CtVolume, basis: CalciumFindings, on_progress: ProgressCallback
+    session: ModelSession,
+    volume: CtVolume,
+    basis: CalciumFindings,
+    contrast: ContrastFindings,
+    on_progress: ProgressCallback,
 ) -> DerivedFindings:
-    """Make the pseudo-non-contrast and the lumen series, and measure all segments on the second.
-
-    Raises
-    ------
-    ValueError
-        If `basis` are not findings of a contrast scan.
-    """
-    contrast = basis.contrast
-    if contrast is None:
-        raise ValueError("contrast agent is turned off in a contrast scan; the findings are of one without")
+    """Make the pseudo-non-contrast and the lumen series, and measure all segments on the second."""
     parts = turn_contrast_off(session, volume, lambda done: on_progress(0.9 * done))
     index_zyx = contrast.estimate.index_zyx
     is_calcified = np.zeros(volume.voxels_hu.shape, dtype=np.bool_)
     is_calcified[tuple(index_zyx.T)] = reached_by_calcium(contrast.estimate, basis.vessel_labels > 0)
     with_blood = np.minimum(parts.lumen_hu, np.iinfo(np.int16).max - BLOOD_HU) + np.int16(BLOOD_HU)
-    readings = read_segments(
-        volume,
-        CtVolume(with_blood, volume.affine_lps),
-        is_calcified,
-        contrast.tree,
-        contrast.calibration_factor_hu,
-        has_stent=any(note.code == STENT_NOTE for note in basis.quality),
-    )
+    readings = read_segments(volume, CtVolume(with_blood, volume.affine_lps), is_calcified, basis, contrast)
     on_progress(1.0)
     return DerivedFindings(
         volumes=(DerivedVolume("lumen", parts.lumen_hu), DerivedVolume("non-contrast", parts.non_contrast_hu)),

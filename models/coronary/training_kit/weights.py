@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from coronary.training_kit.checkpoints import load_checkpoint
 
 
 def warm_cosine(step: int, *, warm_up: int, total: int, floor: float = 0.02) -> float:
@@ -74,3 +77,28 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     with np.load(path) as stored:
         arrays = {name: stored[name] for name in stored.files}
     return {name: torch.from_numpy(a.astype(np.float32) if a.dtype == np.float16 else a) for name, a in arrays.items()}
+
+
+def kept_weights(
+    path: Path, checkpoint: Path | None, pick: Callable[[dict[str, Any]], dict[str, Tensor]]
+) -> dict[str, Tensor]:
+    """Weights kept at `path`, as fp32; those of a training take their place first.
+
+    Parameters
+    ----------
+    checkpoint
+        Of the training; None: the weights stay those that are kept.
+    pick
+        The weights in the checkpoint's state.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no checkpoint, or none is given and nothing is kept.
+    """
+    if checkpoint is not None:
+        state = load_checkpoint(checkpoint)
+        if state is None:
+            raise FileNotFoundError(f"no checkpoint at {checkpoint}")
+        write_weights(path, pick(state))
+    return read_weights(path)

@@ -69,7 +69,8 @@ def _left_out(rows: dict[str, dict[str, Any]], records: list[SegmentRecord]) -> 
 
 def _run_patient(seed: int) -> dict[str, Any]:
     """In a worker process: one case, as one line of the log."""
-    scoring = family_named("ccta-scoring")
+    (needed,) = {family.needs for family in SERIES.values() if family.needs is not None}
+    scoring = family_named(needed)
     runtime = worker_runtime()
     derivers = {series: (family, runtime.sessions(family)) for series, family in SERIES.items()}
     return asdict(read_case(draw_patient(seed, calcium="present"), scoring, runtime.sessions(scoring), derivers))

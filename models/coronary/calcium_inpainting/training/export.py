@@ -9,9 +9,8 @@ import torch
 
 from coronary.calcium_inpainting.patches import HIDDEN_VOXELS, PATCH_VOXELS
 from coronary.calcium_inpainting.training.network import CHANNELS, NETWORK_NAMES, NetworkName, build_network
-from coronary.training_kit.checkpoints import load_checkpoint
 from coronary.training_kit.onnx_files import write_network
-from coronary.training_kit.weights import read_weights, write_weights
+from coronary.training_kit.weights import kept_weights
 
 
 def export(name: NetworkName, side: int, checkpoint: Path | None, folder: Path) -> str:
@@ -20,13 +19,8 @@ def export(name: NetworkName, side: int, checkpoint: Path | None, folder: Path) 
     The averaged weights of `checkpoint` are kept beside this module; without one, those kept there are written again.
     """
     kept = Path(__file__).with_name(f"{name}-{side}_weights.npz")
-    if checkpoint is not None:
-        state = load_checkpoint(checkpoint)
-        if state is None:
-            raise FileNotFoundError(f"no checkpoint at {checkpoint}")
-        write_weights(kept, state["average"])
     network = build_network(name)
-    network.load_state_dict(read_weights(kept))
+    network.load_state_dict(kept_weights(kept, checkpoint, lambda state: state["average"]))
     example = torch.zeros(2, CHANNELS, PATCH_VOXELS, PATCH_VOXELS, PATCH_VOXELS)
     return write_network(network, example, "image", "attenuation", folder / f"{name}-{side}.onnx")
 

@@ -11,9 +11,8 @@ import torch
 from coronary.ccta_scoring.preprocess import AORTA_CHANNELS, COARSE_PIXELS, CROP_PIXELS, TREE_CHANNELS
 from coronary.ccta_scoring.training.network import Probability
 from coronary.ccta_scoring.training.train import NetworkName, build_network
-from coronary.training_kit.checkpoints import load_checkpoint
 from coronary.training_kit.onnx_files import write_network
-from coronary.training_kit.weights import read_weights, write_weights
+from coronary.training_kit.weights import kept_weights
 
 #: Shape of one item of each network's input.
 SHAPES = {"tree": (TREE_CHANNELS, CROP_PIXELS, CROP_PIXELS), "aorta": (AORTA_CHANNELS, COARSE_PIXELS, COARSE_PIXELS)}
@@ -28,13 +27,8 @@ def export(name: NetworkName, checkpoint: Path | None, folder: Path) -> str:
     The averaged weights of `checkpoint` are kept beside this module; without one, those kept there are written again.
     """
     kept = Path(__file__).with_name(f"{name}_weights.npz")
-    if checkpoint is not None:
-        state = load_checkpoint(checkpoint)
-        if state is None:
-            raise FileNotFoundError(f"no checkpoint at {checkpoint}")
-        write_weights(kept, state["average"])
     network = build_network(name)
-    network.load_state_dict(read_weights(kept))
+    network.load_state_dict(kept_weights(kept, checkpoint, lambda state: state["average"]))
     example = torch.zeros(2, *SHAPES[name])
     return write_network(Probability(network), example, "image", OUTPUTS[name], folder / f"{name}.onnx")
 

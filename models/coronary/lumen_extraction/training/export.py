@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from coronary.lumen_extraction.difference import MULTIPLE
 from coronary.lumen_extraction.training.network import BlendedConvolutions
 from coronary.lumen_extraction.training.train import FORMS, CycleGan, Form
-from coronary.training_kit.checkpoints import load_checkpoint
 from coronary.training_kit.onnx_files import write_network
-from coronary.training_kit.weights import read_weights, write_weights
+from coronary.training_kit.weights import kept_weights
 
 
 def export(form: Form, checkpoint: Path | None, folder: Path) -> str:
@@ -21,17 +22,16 @@ def export(form: Form, checkpoint: Path | None, folder: Path) -> str:
     The weights of `checkpoint` are kept beside this module; without one, those kept there are written again.
     """
     kept = Path(__file__).with_name(f"{form}_weights.npz")
-    if checkpoint is not None:
-        state = load_checkpoint(checkpoint)
-        if state is None:
-            raise FileNotFoundError(f"no checkpoint at {checkpoint}")
-        gan = CycleGan(0.0)
-        gan.load_state_dict(state["gan"])
-        write_weights(kept, gan.to_non_contrast.state_dict())
     network = BlendedConvolutions()
-    network.load_state_dict(read_weights(kept))
+    network.load_state_dict(kept_weights(kept, checkpoint, _non_contrast_weights))
     example = torch.zeros(2, 1, 8 * MULTIPLE, 10 * MULTIPLE)
     return write_network(network, example, "image", "non_contrast", folder / f"{form}.onnx", side_multiple=MULTIPLE)
+
+
+def _non_contrast_weights(state: dict[str, Any]) -> dict[str, Tensor]:
+    gan = CycleGan(0.0)
+    gan.load_state_dict(state["gan"])
+    return gan.to_non_contrast.state_dict()
 
 
 def main() -> None:
