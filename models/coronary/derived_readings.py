@@ -6,6 +6,7 @@ Decides what makes a segment unreadable. How a lumen is measured is decided in :
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,14 @@ from coronary.contract import CalciumFindings, ContrastFindings
 from coronary.coronary_tree import Centerline
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import SegmentReading
-from coronary.stenosis import CadRads, SegmentStenosis, cad_rads_category, measure_profile, segment_stenoses
+from coronary.stenosis import (
+    CadRads,
+    LumenProfile,
+    SegmentStenosis,
+    cad_rads_category,
+    measure_profile,
+    segment_stenoses,
+)
 
 #: What the scoring notes where calcium may be the wires of a stent.
 STENT_NOTE: Final = "STENT_SUSPECTED"
@@ -24,34 +32,56 @@ STENT_NOTE: Final = "STENT_SUSPECTED"
 COVERED_SHARE: Final = 0.5
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LumenBounds:
+    """The derived volume with as much and with as little lumen as what made it thinks possible."""
+
+    wide: CtVolume
+    narrow: CtVolume
+
+
 def read_segments(
     scan: CtVolume,
     derived: CtVolume,
-    is_calcified: NDArray[np.bool_],
     basis: CalciumFindings,
     contrast: ContrastFindings,
+    bounds: LumenBounds | None = None,
 ) -> tuple[SegmentReading, ...]:
-    """Measure every segment of every artery on the scan, calcium taken for no lumen, and on the derived volume.
+    """Measure every segment of every artery on the scan, its calcium taken for no lumen, and on the derived volume.
 
     Parameters
     ----------
-    derived
+    derived, bounds
         On the grid of `scan`, with blood as bright as there.
-    is_calcified
-        Shape of the scan: calcium with its border.
     basis, contrast
         Findings of the scan, and what of them only a contrast scan has.
     """
-    calcium = CtVolume(is_calcified.astype(np.int16), scan.affine_lps)
+    calcium = CtVolume((basis.vessel_labels > 0).astype(np.int16), scan.affine_lps)
     blood_hu = contrast.calibration_factor_hu
     has_stent = any(note.code == STENT_NOTE for note in basis.quality)
     readings: list[SegmentReading] = []
     for line in contrast.tree.centerlines:
         before = segment_stenoses([measure_profile(scan, line, blood_hu, left_out=calcium)])
-        after = segment_stenoses([measure_profile(derived, line, blood_hu)])
-        for original, made in zip(before, after, strict=True):
-            readings.append(SegmentReading(original, made, _distrust(original, line, has_stent=has_stent)))
+        profile = measure_profile(derived, line, blood_hu)
+        after = segment_stenoses([profile])
+        limits = [None] * len(after) if bounds is None else _bounds(bounds, line, blood_hu, profile)
+        for original, made, between in zip(before, after, limits, strict=True):
+            distrust = _distrust(original, line, between, has_stent=has_stent)
+            readings.append(SegmentReading(original, made, distrust, between))
     return tuple(readings)
+
+
+def _bounds(
+    bounds: LumenBounds, line: Centerline, blood_hu: float, expected: LumenProfile
+) -> list[tuple[float, float]]:
+    """Lowest and highest stenosis of each segment, against the healthy diameters of what is expected."""
+    low, high = (
+        segment_stenoses([replace(measure_profile(volume, line, blood_hu), healthy_mm=expected.healthy_mm)])
+        for volume in (bounds.wide, bounds.narrow)
+    )
+    return [
+        (widest.percent, max(widest.percent, narrowest.percent)) for widest, narrowest in zip(low, high, strict=True)
+    ]
 
 
 def cad_rads_of(readings: Sequence[SegmentReading], *, has_plaque: bool) -> CadRads:
@@ -63,7 +93,9 @@ def cad_rads_of(readings: Sequence[SegmentReading], *, has_plaque: bool) -> CadR
     )
 
 
-def _distrust(original: SegmentStenosis, line: Centerline, *, has_stent: bool) -> str:
+def _distrust(
+    original: SegmentStenosis, line: Centerline, bounds: tuple[float, float] | None, *, has_stent: bool
+) -> str:
     """Why the derived series must not be read in this segment; empty where it may."""
     if original.covered_share >= COVERED_SHARE:
         return f"Calcium covers {100 * original.covered_share:.0f} % of the artery."

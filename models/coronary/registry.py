@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -20,6 +21,12 @@ def family_named(name: str) -> Family:
             return family
     known = ", ".join(family.name for family in FAMILIES)
     raise KeyError(f"no analysis is called {name!r}; known: {known}")
+
+
+def families_named(names: Sequence[str]) -> tuple[Family, ...]:
+    """The families of these names in the order of the list, all of them for no name; KeyError for an unknown one."""
+    chosen = [family_named(name) for name in names] or FAMILIES
+    return tuple(family for family in FAMILIES if family in chosen)
 
 
 def manifest_of(family: Family) -> ModelManifest:

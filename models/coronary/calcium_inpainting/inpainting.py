@@ -6,63 +6,63 @@ of the calcium alone.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 
 from coronary.calcium_inpainting.patches import (
     PATCH_MM,
-    PATCH_VOXELS,
+    at_places,
+    cubes_over,
     cut_patch,
     hidden_cube,
     network_input,
     patch_axes,
     to_hu,
 )
-from coronary.calcium_inpainting.removal import CalciumRemoved
-from coronary.contract import ModelSession
+from coronary.calcium_inpainting.removal import CalciumRemoved, within_reach
+from coronary.contract import ModelSession, ProgressCallback
 from coronary.ct_volume import CtVolume
+
+#: The blurred border of a calcification that is replaced with it, mm around the voxels that were scored.
+BORDER_MM: Final = 0.7
 
 
 def inpaint_calcium(
-    session: ModelSession, volume: CtVolume, is_calcified: NDArray[np.bool_], side: int
+    session: ModelSession,
+    volume: CtVolume,
+    is_scored: NDArray[np.bool_],
+    side: int,
+    on_progress: ProgressCallback = lambda _done: None,
 ) -> CalciumRemoved:
-    """Replace all calcified voxels, cube after cube, each seen with what the ones before have replaced.
+    """Replace all calcified voxels with their borders, cube after cube, each seen with what the ones before replaced.
 
     Parameters
     ----------
     session
         Takes ``image`` of :func:`.patches.network_input` and answers the patch at unit attenuation.
-    is_calcified
-        Shape of the volume: calcium with its border.
+    is_scored
+        Shape of the volume: voxels of coronary calcium.
     side
         Of the hidden cube, voxels of PATCH_MM.
     """
+    index_zyx = within_reach(is_scored, volume.spacing_zyx_mm, BORDER_MM)
+    is_altered = np.zeros(is_scored.shape, dtype=np.bool_)
+    is_altered[tuple(index_zyx.T)] = True
     voxels_hu = volume.voxels_hu.copy()
     current = CtVolume(voxels_hu, volume.affine_lps)
     hidden = hidden_cube(side)
     # A voxel is replaced where all it is interpolated from was hidden.
     reach_mm = (0.5 * side - 0.5) * PATCH_MM
     axes = patch_axes(volume.affine_lps)
-    left = np.argwhere(is_calcified)
-    places = volume.to_lps_mm(left.astype(np.float64)) @ axes
-    while len(left):
-        middle = _middle_of_cube(places, reach_mm)
+    places = volume.to_lps_mm(index_zyx.astype(np.float64)) @ axes
+    limits, done = np.iinfo(voxels_hu.dtype), 0
+    for middle, covered in cubes_over(places, reach_mm):
         patch = cut_patch(current, axes @ middle)
         made = to_hu(session.run({"image": network_input(patch[None], hidden)})[0][0])
-        is_covered = np.all(np.abs(places - middle) <= reach_mm, axis=1)
-        # Columns are x, y, z; the patch is z, y, x.
-        at = (places[is_covered] - middle)[:, ::-1].T / PATCH_MM + 0.5 * (PATCH_VOXELS - 1)
-        index = tuple(left[is_covered].T)
-        limits = np.iinfo(voxels_hu.dtype)
-        voxels_hu[index] = np.clip(np.rint(map_coordinates(made, at, order=1)), limits.min, limits.max)
-        left, places = left[~is_covered], places[~is_covered]
-    return CalciumRemoved(current, is_calcified)
-
-
-def _middle_of_cube(places: NDArray[np.float64], reach_mm: float) -> NDArray[np.float64]:
-    """Where the next cube covers the first place and much of what lies around it."""
-    first = places[0]
-    near = places[np.all(np.abs(places - first) <= reach_mm, axis=1)]
-    middle: NDArray[np.float64] = np.clip(near.mean(axis=0), first - reach_mm, first + reach_mm)
-    return middle
+        inside = at_places(made, places[covered], middle)
+        voxels_hu[tuple(index_zyx[covered].T)] = np.clip(np.rint(inside), limits.min, limits.max)
+        done += len(covered)
+        on_progress(done / len(places))
+    return CalciumRemoved(current, is_altered)

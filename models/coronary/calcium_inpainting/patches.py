@@ -5,10 +5,12 @@ Decides voxel size, attenuation range and what "hidden" means, for training and 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
 from coronary.ct_volume import CtVolume
 from coronary.imaging.sampling import sample_linear
@@ -20,8 +22,15 @@ PATCH_MM: Final = 0.47
 #: Sides of the hidden cube in the middle, voxels: the paper's, and the smaller one that did better there.
 HIDDEN_VOXELS: Final = (16, 8)
 
-#: Attenuation of 0 and 1 at the networks, HU: lung and fat are one dark, dense calcium one bright.
+#: Attenuation of 0 and 1 at the inpainting networks, HU: lung and fat are one dark, dense calcium one bright.
 RANGE_HU: Final = (-300.0, 1200.0)
+
+#: Attenuation of 0 at the removal network, HU: wall and plaque without calcium; blood is 1.
+WALL_HU: Final = 60.0
+
+#: What the removal network is shown of a patch: blood and tissue in detail, and calcium up to the densest.
+FINE_RANGE: Final = (-1.0, 2.0)
+COARSE_RANGE: Final = (0.0, 12.0)
 
 
 def patch_axes(affine_lps: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -44,6 +53,43 @@ def patch_places(middle_lps_mm: NDArray[np.float64], affine_lps: NDArray[np.floa
 def cut_patch(volume: CtVolume, middle_lps_mm: NDArray[np.float64]) -> NDArray[np.float32]:
     """The patch around a point, shape (32, 32, 32), HU, interpolated linearly."""
     return sample_linear(volume, patch_places(middle_lps_mm, volume.affine_lps))
+
+
+def cubes_over(
+    places_mm: NDArray[np.float64], reach_mm: float
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.intp]]]:
+    """Cubes that together cover all places, each place once.
+
+    Parameters
+    ----------
+    places_mm
+        Shape (n, 3), along the axes of the cubes.
+    reach_mm
+        From the middle of a cube to its faces.
+
+    Yields
+    ------
+    middle, covered
+        Shape (3,), and the indices of the places that this cube and none before it covers.
+    """
+    left = np.arange(len(places_mm))
+    while len(left):
+        first = places_mm[left[0]]
+        near = places_mm[left][np.all(np.abs(places_mm[left] - first) <= reach_mm, axis=1)]
+        # Where the cube covers the first place and much of what lies around it.
+        middle: NDArray[np.float64] = np.clip(near.mean(axis=0), first - reach_mm, first + reach_mm)
+        is_covered = np.all(np.abs(places_mm[left] - middle) <= reach_mm, axis=1)
+        yield middle, left[is_covered]
+        left = left[~is_covered]
+
+
+def at_places(
+    patch: NDArray[np.float32], places_mm: NDArray[np.float64], middle_mm: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Values of a patch at places (n, 3) along its axes, interpolated linearly; `middle_mm` is that of the patch."""
+    # Columns are x, y, z; the patch is z, y, x.
+    at = (places_mm - middle_mm)[:, ::-1].T / PATCH_MM + 0.5 * (PATCH_VOXELS - 1)
+    return np.asarray(map_coordinates(patch, at, order=1, mode="nearest"), dtype=np.float32)
 
 
 def hidden_cube(side: int) -> NDArray[np.bool_]:
@@ -83,3 +129,24 @@ def network_input(patches_hu: NDArray[np.float32], hidden: NDArray[np.bool_]) ->
     """
     is_hidden = np.broadcast_to(hidden, patches_hu.shape)
     return np.stack([np.where(is_hidden, 0.0, to_unit(patches_hu)), is_hidden.astype(np.float32)], axis=1)
+
+
+def removal_input(patches_hu: NDArray[np.float32], blood_hu: NDArray[np.float32] | float) -> NDArray[np.float32]:
+    """Attenuation in units of the contrast between wall and blood, finely and coarsely, nothing hidden.
+
+    Parameters
+    ----------
+    patches_hu
+        Shape (n, 32, 32, 32), HU.
+    blood_hu
+        Attenuation of the coronary lumen, of all patches or of each, shape (n, 1, 1, 1).
+
+    Returns
+    -------
+    ndarray
+        Shape (n, 2, 32, 32, 32).
+    """
+    relative = (patches_hu - WALL_HU) / (blood_hu - WALL_HU)
+    fine = np.clip(relative, *FINE_RANGE)
+    coarse = np.clip(relative, *COARSE_RANGE) / COARSE_RANGE[1]
+    return np.stack([fine, coarse], axis=1).astype(np.float32)

@@ -1,19 +1,45 @@
-"""Calcium taken off a contrast scan voxel by voxel: from each, what the scoring network says calcium adds to it.
+"""Calcium taken off a contrast scan voxel by voxel: from each, what a network that sees it says calcium adds to it.
 
 Nothing is invented: noise, lumen and wall beside the calcium stay as they were scanned, so a narrowing stays one.
-Decides which voxels are altered; how much calcium adds is decided by the network that found it.
+Decides which voxels are altered, and hands out the narrowest and the widest lumen that the network thinks possible.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from coronary.calcium_extent import reached_by_calcium
-from coronary.contract import CalciumEstimate
+from coronary.calcium_inpainting.patches import (
+    PATCH_MM,
+    WALL_HU,
+    at_places,
+    cubes_over,
+    cut_patch,
+    patch_axes,
+    removal_input,
+)
+from coronary.contract import ModelSession, ProgressCallback
 from coronary.ct_volume import CtVolume
+from coronary.derived_readings import LumenBounds
+
+#: Answers of the network: what calcium adds, and the bounds that it lies between in four of five voxels.
+EXPECTED, LOW, HIGH = 0, 1, 2
+
+#: The blurred border of a calcification may reach this far beyond the voxels that were scored, mm.
+BORDER_MM: Final = 1.5
+
+#: Where calcium adds less than this share of the contrast between wall and blood, the scan stays as it is.
+LEAST_EXCESS: Final = 0.05
+
+#: Answers are used up to this far from the middle of a patch; beyond, the network sees too little of what lies around.
+REACH_MM: Final = 8 * PATCH_MM
+
+#: Patches per call of the network.
+BATCH: Final = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,19 +52,32 @@ class CalciumRemoved:
         The scan; every voxel outside `is_altered` has the attenuation of the source.
     is_altered
         Shape of the volume.
+    bounds
+        The same with as little, and as much, taken off as the network thinks possible; None where it says nothing.
     """
 
     volume: CtVolume
     is_altered: NDArray[np.bool_]
+    bounds: LumenBounds | None = None
 
 
-def remove_calcium(volume: CtVolume, estimate: CalciumEstimate, is_scored: NDArray[np.bool_]) -> CalciumRemoved:
-    """Take the estimated excess of the scored calcifications and their borders off the scan.
+def remove_calcium(
+    session: ModelSession,
+    volume: CtVolume,
+    is_scored: NDArray[np.bool_],
+    blood_hu: float,
+    on_progress: ProgressCallback = lambda _done: None,
+) -> CalciumRemoved:
+    """Take what calcium adds off the scored calcifications and their borders.
 
     Parameters
     ----------
+    session
+        Takes ``image`` of :func:`.patches.removal_input` and answers (n, 3, 32, 32, 32): what calcium adds.
     is_scored
-        Shape of the volume: voxels of coronary calcium. What the network took for calcium elsewhere is not touched.
+        Shape of the volume: voxels of coronary calcium. Calcium elsewhere is not touched.
+    blood_hu
+        Attenuation of the coronary lumen.
 
     Raises
     ------
@@ -47,12 +86,61 @@ def remove_calcium(volume: CtVolume, estimate: CalciumEstimate, is_scored: NDArr
     """
     if is_scored.shape != volume.voxels_hu.shape:
         raise ValueError(f"scored voxels have shape {is_scored.shape}, the volume {volume.voxels_hu.shape}")
-    chosen = reached_by_calcium(estimate, is_scored)
-    altered = tuple(estimate.index_zyx[chosen].T)
-    voxels_hu = volume.voxels_hu.copy()
-    without = voxels_hu[altered] - np.maximum(estimate.excess_hu[chosen], 0.0)
-    limits = np.iinfo(voxels_hu.dtype)
-    voxels_hu[altered] = np.clip(np.rint(without), limits.min, limits.max).astype(voxels_hu.dtype)
+    index_zyx = within_reach(is_scored, volume.spacing_zyx_mm, BORDER_MM)
+    excess = _excess(session, volume, index_zyx, blood_hu, on_progress)
+    chosen = excess[:, EXPECTED] >= LEAST_EXCESS
+    altered, excess_hu = tuple(index_zyx[chosen].T), excess[chosen] * (blood_hu - WALL_HU)
     is_altered = np.zeros(is_scored.shape, dtype=np.bool_)
     is_altered[altered] = True
-    return CalciumRemoved(CtVolume(voxels_hu, volume.affine_lps), is_altered)
+    # The bounds are learnt one by one: what is expected lies between them all the same.
+    excess_hu[:, LOW] = np.clip(excess_hu[:, LOW], 0.0, excess_hu[:, EXPECTED])
+    excess_hu[:, HIGH] = np.maximum(excess_hu[:, HIGH], excess_hu[:, EXPECTED])
+    expected, wide, narrow = (_without(volume, altered, excess_hu[:, answer]) for answer in (EXPECTED, LOW, HIGH))
+    return CalciumRemoved(expected, is_altered, LumenBounds(wide, narrow))
+
+
+def within_reach(
+    is_scored: NDArray[np.bool_], spacing_zyx_mm: tuple[float, float, float], reach_mm: float
+) -> NDArray[np.int64]:
+    """Indices (n, 3), in raster order, of the voxels of calcium and of all within `reach_mm` around it."""
+    scored = np.argwhere(is_scored)
+    if not len(scored):
+        return scored
+    margin = np.ceil(reach_mm / np.array(spacing_zyx_mm)).astype(int) + 1
+    first = np.maximum(scored.min(axis=0) - margin, 0)
+    box = tuple(slice(a, b) for a, b in zip(first, scored.max(axis=0) + margin + 1, strict=True))
+    near = ndimage.distance_transform_edt(~is_scored[box], sampling=spacing_zyx_mm) <= reach_mm
+    return np.asarray(np.argwhere(near) + first)
+
+
+def _excess(
+    session: ModelSession,
+    volume: CtVolume,
+    index_zyx: NDArray[np.int64],
+    blood_hu: float,
+    on_progress: ProgressCallback,
+) -> NDArray[np.float32]:
+    """What calcium adds to voxels (n, 3), in units of the contrast between wall and blood; shape (n, 3 answers)."""
+    axes = patch_axes(volume.affine_lps)
+    places = volume.to_lps_mm(index_zyx.astype(np.float64)) @ axes
+    excess = np.zeros((len(index_zyx), 3), np.float32)
+    done = 0
+    cubes = list(cubes_over(places, REACH_MM))
+    for first in range(0, len(cubes), BATCH):
+        some = cubes[first : first + BATCH]
+        patches = np.stack([cut_patch(volume, axes @ middle) for middle, _ in some])
+        (answers,) = session.run({"image": removal_input(patches, blood_hu)})
+        for (middle, covered), answer in zip(some, answers, strict=True):
+            for k in range(3):
+                excess[covered, k] = at_places(answer[k], places[covered], middle)
+            done += len(covered)
+        on_progress(done / len(places))
+    return excess
+
+
+def _without(volume: CtVolume, altered: tuple[NDArray[np.int64], ...], excess_hu: NDArray[np.float32]) -> CtVolume:
+    voxels_hu = volume.voxels_hu.copy()
+    limits = np.iinfo(voxels_hu.dtype)
+    without = np.rint(voxels_hu[altered] - excess_hu)
+    voxels_hu[altered] = np.clip(without, limits.min, limits.max).astype(voxels_hu.dtype)
+    return CtVolume(voxels_hu, volume.affine_lps)

@@ -9,7 +9,6 @@ from typing import Final
 
 import numpy as np
 
-from coronary.calcium_extent import reached_by_calcium
 from coronary.contract import CalciumFindings, ContrastFindings, ModelSession, ProgressCallback
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import DerivedFindings, DerivedVolume
@@ -29,16 +28,13 @@ def predict(
 ) -> DerivedFindings:
     """Make the pseudo-non-contrast and the lumen series, and measure all segments on the second."""
     parts = turn_contrast_off(session, volume, lambda done: on_progress(0.9 * done))
-    index_zyx = contrast.estimate.index_zyx
-    is_calcified = np.zeros(volume.voxels_hu.shape, dtype=np.bool_)
-    is_calcified[tuple(index_zyx.T)] = reached_by_calcium(contrast.estimate, basis.vessel_labels > 0)
     with_blood = np.minimum(parts.lumen_hu, np.iinfo(np.int16).max - BLOOD_HU) + np.int16(BLOOD_HU)
-    readings = read_segments(volume, CtVolume(with_blood, volume.affine_lps), is_calcified, basis, contrast)
+    readings = read_segments(volume, CtVolume(with_blood, volume.affine_lps), basis, contrast)
     on_progress(1.0)
     return DerivedFindings(
         volumes=(DerivedVolume("lumen", parts.lumen_hu), DerivedVolume("non-contrast", parts.non_contrast_hu)),
         readings=readings,
-        cad_rads=cad_rads_of(readings, has_plaque=bool(is_calcified.any())),
+        cad_rads=cad_rads_of(readings, has_plaque=bool(basis.vessel_labels.any())),
         tree=contrast.tree,
         quality=basis.quality,
         parameters={

@@ -36,7 +36,7 @@ from agatha.store.paired_scores import PARTNER_OF
 from coronary.calcium import VesselValues
 from coronary.concordance import Concordance
 from coronary.contract import CalciumFindings, Family, Findings, ProgressCallback, Refusal, SeriesKind
-from coronary.registry import FAMILIES, family_named, manifest_of, model_sha256
+from coronary.registry import families_named, family_named, manifest_of, model_sha256
 
 OK, FAILED, REFUSED = 0, 1, 3
 
@@ -75,7 +75,7 @@ def checked_kind(kind: str | None) -> SeriesKind | None:
 def chosen_families(names: Sequence[str]) -> tuple[Family, ...]:
     """Families of the analyses named on the command line, all without a name; ConfigurationError for an unknown one."""
     try:
-        return tuple(family_named(name) for name in names) or FAMILIES
+        return families_named(names)
     except KeyError as exc:
         raise ConfigurationError(str(exc.args[0])) from exc
 

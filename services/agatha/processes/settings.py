@@ -30,6 +30,9 @@ GPU_PROVIDERS: Final = frozenset({"TensorrtExecutionProvider", "CUDAExecutionPro
 #: Same as agatha.report.SrSopClass, which is not imported: every process reads settings, few write reports.
 SrSopClass = Literal["comprehensive-3d", "enhanced", "comprehensive"]
 
+#: Same as the names in coronary.registry, which is not imported: the listener has nothing to do with science.
+AnalysisName = Literal["csct-scoring", "ccta-scoring", "calcium-inpainting", "lumen-extraction"]
+
 #: A list is written with commas.
 Words = Annotated[tuple[str, ...], NoDecode]
 
@@ -61,6 +64,7 @@ class Settings(BaseSettings):
     association_idle_timeout_s: float = Field(default=60.0, gt=0)
 
     # Analysing
+    analyses: Annotated[tuple[AnalysisName, ...], NoDecode] = ()
     settle_s: float = Field(default=5.0, ge=0)
     quiet_s: float = Field(default=90.0, ge=0)
     stage_limit_s: int = Field(default=600, ge=10)
@@ -85,6 +89,7 @@ class Settings(BaseSettings):
     @field_validator(
         "allowed_calling_ae_titles",
         "allowed_networks",
+        "analyses",
         "providers",
         "worker_queues",
         "destinations",

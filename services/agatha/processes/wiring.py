@@ -15,7 +15,7 @@ from agatha.processes.settings import Settings
 from agatha.processes.store_wiring import open_store
 from agatha.store.errors import StoreError
 from agatha.store.records import LeasedKind
-from coronary.registry import FAMILIES
+from coronary.registry import families_named
 
 
 def pipeline_config(settings: Settings) -> PipelineConfig:
@@ -60,7 +60,7 @@ def make_context(settings: Settings, app: AgathaCelery) -> PipelineContext:
         owner=f"{socket.gethostname()}:{os.getpid()}",
         database=database,
         files=files,
-        families=FAMILIES,
+        families=families_named(settings.analyses),
         runtime=lambda: runtime,
         hint=hint,
     )

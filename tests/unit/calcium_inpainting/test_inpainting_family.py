@@ -7,24 +7,28 @@ import pytest
 
 from builders.findings import contrast_volume
 from coronary.calcium_inpainting import CalciumInpainting
-from coronary.contract import AcquisitionFacts, CalciumEstimate, QualityNote
+from coronary.calcium_inpainting.patches import COARSE_RANGE, to_unit
+from coronary.contract import AcquisitionFacts, QualityNote
 from coronary.derived_readings import COVERED_SHARE
 
 FAMILY = CalciumInpainting()
 
 
-def predicted(volume, basis):
-    return FAMILY.predict({}, volume, AcquisitionFacts(), lambda _done: None, basis)
+class Network:
+    """Says that calcium adds what lies above blood; half of it at least, one and a half at most."""
+
+    def run(self, inputs):
+        added = np.maximum(COARSE_RANGE[1] * inputs["image"][:, 1] - 1.0, 0.0)
+        return [np.stack([added, 0.5 * added, 1.5 * added], axis=1)]
+
+
+def predicted(volume, basis, family=FAMILY, **networks):
+    return family.predict({"removal": Network(), **networks}, volume, AcquisitionFacts(), lambda _done: None, basis)
 
 
 @pytest.fixture(scope="module")
 def scan():
-    """A contrast scan whose plaques the network sees exactly: what they add to the lumen is taken off."""
-    volume, basis = contrast_volume()
-    index_zyx = np.argwhere(basis.vessel_labels > 0)
-    excess = volume.voxels_hu[tuple(index_zyx.T)] - basis.contrast.calibration_factor_hu
-    estimate = CalciumEstimate(index_zyx, np.ones(len(index_zyx)), excess)
-    return volume, replace(basis, contrast=replace(basis.contrast, estimate=estimate))
+    return contrast_volume()
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +39,7 @@ def found(scan):
 def test_every_voxel_outside_the_altered_ones_is_that_of_the_scan(scan, found):
     volume, basis = scan
     (series,) = found.volumes
-    assert np.array_equal(series.is_altered, basis.vessel_labels > 0)
+    assert (series.is_altered & (basis.vessel_labels > 0)).any()
     assert np.array_equal(series.voxels_hu[~series.is_altered], volume.voxels_hu[~series.is_altered])
     assert (series.voxels_hu[series.is_altered] < volume.voxels_hu[series.is_altered]).all()
 
@@ -87,3 +91,26 @@ def test_findings_of_the_scoring_are_needed(scan):
         predicted(scan[0], None)
     with pytest.raises(ValueError, match="contrast"):
         predicted(scan[0], replace(scan[1], contrast=None))
+
+
+def test_the_way_of_paper_2_replaces_calcium_without_seeing_it(scan):
+    class Blood:
+        def run(self, inputs):
+            assert not inputs["image"][0, 0][inputs["image"][0, 1] > 0].any()
+            return [np.full(inputs["image"][:, 0].shape, to_unit(np.float32(380.0)))]
+
+    volume, basis = scan
+    found = predicted(volume, basis, CalciumInpainting("hidden"), dense_unet=Blood())
+    (series,) = found.volumes
+    assert (series.voxels_hu[series.is_altered] == 380).all()
+    assert np.array_equal(series.voxels_hu[~series.is_altered], volume.voxels_hu[~series.is_altered])
+    assert all(reading.bounds_percent is None for reading in found.readings)
+    assert "paper 2" in found.parameters["removal"]
+
+
+def test_what_the_network_thinks_possible_bounds_every_reading(found):
+    for reading in found.readings:
+        low, high = reading.bounds_percent
+        assert low <= reading.derived.percent + 1e-6
+        assert high >= reading.derived.percent - 1e-6
+    assert any(high > low + 1.0 for low, high in (reading.bounds_percent for reading in found.readings))

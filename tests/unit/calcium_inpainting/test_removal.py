@@ -3,73 +3,120 @@
 import numpy as np
 import pytest
 
-from coronary.calcium_extent import BORDER_PROBABILITY
-from coronary.calcium_inpainting.removal import remove_calcium
-from coronary.contract import CalciumEstimate
+from coronary.calcium_inpainting.patches import FINE_RANGE, PATCH_MM, PATCH_VOXELS, WALL_HU
+from coronary.calcium_inpainting.removal import BATCH, BORDER_MM, LEAST_EXCESS, remove_calcium, within_reach
 from coronary.ct_volume import CtVolume
 
-AFFINE = np.diag([0.4, 0.4, 0.5, 1.0])
-SCORED, BORDER, BEYOND, ELSEWHERE = (2, 3, 4), (2, 3, 5), (2, 3, 6), (7, 7, 7)
+BLOOD_HU = 460.0
+CONTRAST_HU = BLOOD_HU - WALL_HU
+#: Turned about the long axis and with slices towards the feet, as a scanner may store it.
+AFFINE = np.array([[0.36, -0.27, 0.0, 5.0], [0.27, 0.36, 0.0, -8.0], [0.0, 0.0, -0.6, 30.0], [0.0, 0.0, 0.0, 1.0]])
+
+
+class Network:
+    """Says that calcium adds what lies above blood, a quarter less at least, a quarter more at most."""
+
+    def __init__(self, bounds=(0.75, 1.25)):
+        self.bounds, self.calls = bounds, []
+
+    def run(self, inputs):
+        image = inputs["image"]
+        assert image.shape[1:] == (2, PATCH_VOXELS, PATCH_VOXELS, PATCH_VOXELS)
+        assert image.dtype == np.float32
+        self.calls.append(len(image))
+        added = np.maximum(12.0 * image[:, 1] - 1.0, 0.0)
+        return [np.stack([added, self.bounds[0] * added, self.bounds[1] * added], axis=1)]
 
 
 @pytest.fixture
 def volume():
-    return CtVolume(np.random.default_rng(3).normal(400, 20, (10, 10, 10)).astype(np.int16), AFFINE)
+    """Blood everywhere, with a plaque longer than any patch."""
+    voxels = np.full((50, 50, 50), BLOOD_HU, np.int16)
+    voxels[5:45, 20:24, 25:28] = 1260
+    return CtVolume(voxels, AFFINE)
 
 
 @pytest.fixture
-def estimate():
-    return CalciumEstimate(
-        index_zyx=np.array([SCORED, BORDER, BEYOND, ELSEWHERE]),
-        probability=np.array([0.99, BORDER_PROBABILITY, 0.5 * BORDER_PROBABILITY, 0.99]),
-        excess_hu=np.array([250.4, 60.0, 30.0, 300.0]),
-    )
+def is_scored(volume):
+    return volume.voxels_hu > BLOOD_HU
 
 
-def only(*places):
-    mask = np.zeros((10, 10, 10), bool)
-    for place in places:
-        mask[place] = True
-    return mask
+def test_what_the_network_says_is_taken_off(volume, is_scored):
+    network = Network()
+    removed = remove_calcium(network, volume, is_scored, BLOOD_HU)
+    inside = np.zeros_like(is_scored)
+    inside[6:44, 21:23, 26] = True  # beside the surface a voxel is interpolated from blood as well
+    assert removed.volume.voxels_hu[inside] == pytest.approx(BLOOD_HU, abs=60)
+    assert 40 * 0.6 / (16 * PATCH_MM) < sum(network.calls) <= 20
+    assert max(network.calls) <= BATCH
 
 
-def test_the_excess_of_scored_calcium_and_its_border_is_taken_off(volume, estimate):
-    removed = remove_calcium(volume, estimate, only(SCORED))
-    assert removed.volume.voxels_hu[SCORED] == round(volume.voxels_hu[SCORED] - 250.4)
-    assert removed.volume.voxels_hu[BORDER] == volume.voxels_hu[BORDER] - 60
-    assert np.array_equal(removed.is_altered, only(SCORED, BORDER))
-
-
-def test_every_other_voxel_stays_bit_for_bit(volume, estimate):
-    removed = remove_calcium(volume, estimate, only(SCORED))
-    unaltered = ~removed.is_altered
-    assert removed.volume.voxels_hu.dtype == volume.voxels_hu.dtype
-    assert np.array_equal(removed.volume.voxels_hu[unaltered], volume.voxels_hu[unaltered])
-    assert removed.volume.affine_lps is volume.affine_lps
-
-
-def test_the_source_is_not_written_to(volume, estimate):
+def test_every_other_voxel_stays_bit_for_bit_and_the_source_is_not_written_to(volume, is_scored):
     before = volume.voxels_hu.copy()
-    remove_calcium(volume, estimate, only(SCORED, ELSEWHERE))
+    removed = remove_calcium(Network(), volume, is_scored, BLOOD_HU)
+    for made in (removed.volume, removed.bounds.wide, removed.bounds.narrow):
+        assert made.voxels_hu.dtype == before.dtype
+        assert np.array_equal(made.voxels_hu[~removed.is_altered], before[~removed.is_altered])
+        assert made.affine_lps is volume.affine_lps
     assert np.array_equal(volume.voxels_hu, before)
 
 
-def test_without_scored_calcium_nothing_changes(volume, estimate):
-    removed = remove_calcium(volume, estimate, only())
+def test_only_calcium_and_its_border_are_altered_and_only_where_something_is_added(volume, is_scored):
+    elsewhere = volume.voxels_hu.copy()
+    elsewhere[30:32, 40:42, 5:8] = 1260
+    removed = remove_calcium(Network(), CtVolume(elsewhere, AFFINE), is_scored, BLOOD_HU)
+    near = np.zeros_like(is_scored)
+    near[tuple(within_reach(is_scored, volume.spacing_zyx_mm, BORDER_MM).T)] = True
+    assert not removed.is_altered[~near].any()
+    assert (removed.is_altered & is_scored).any()
+    assert 0 < removed.is_altered.sum() < near.sum()
+    taken_hu = elsewhere.astype(int) - removed.volume.voxels_hu
+    assert taken_hu[removed.is_altered].min() >= np.floor(LEAST_EXCESS * CONTRAST_HU)
+
+
+def test_the_bounds_lie_on_both_sides_of_what_is_expected(volume, is_scored):
+    made = remove_calcium(Network(), volume, is_scored, BLOOD_HU)
+    expected, bounds = made.volume.voxels_hu[made.is_altered], made.bounds
+    assert (bounds.wide.voxels_hu[made.is_altered] >= expected).all()
+    assert (bounds.narrow.voxels_hu[made.is_altered] <= expected).all()
+    crossed = remove_calcium(Network(bounds=(1.5, 0.5)), volume, is_scored, BLOOD_HU)
+    for bound in (crossed.bounds.wide, crossed.bounds.narrow):
+        assert np.array_equal(bound.voxels_hu, crossed.volume.voxels_hu)
+
+
+def test_blood_is_one_and_wall_is_zero_at_the_network(volume, is_scored):
+    seen = []
+
+    class Looking(Network):
+        def run(self, inputs):
+            seen.append(inputs["image"])
+            return super().run(inputs)
+
+    wall = CtVolume(np.where(volume.voxels_hu > BLOOD_HU, volume.voxels_hu, WALL_HU).astype(np.int16), AFFINE)
+    remove_calcium(Looking(), wall, is_scored, BLOOD_HU)
+    fine, coarse = seen[0][0]
+    assert np.median(fine) == 0.0
+    assert fine.max() == FINE_RANGE[1]
+    assert 12.0 * coarse.max() == pytest.approx(1200 / CONTRAST_HU, rel=1e-3)
+
+
+def test_without_scored_calcium_nothing_is_asked_and_nothing_changes(volume):
+    network = Network()
+    removed = remove_calcium(network, volume, np.zeros(volume.voxels_hu.shape, bool), BLOOD_HU)
+    assert not network.calls
     assert not removed.is_altered.any()
     assert np.array_equal(removed.volume.voxels_hu, volume.voxels_hu)
 
 
-def test_an_excess_below_zero_adds_nothing(volume, estimate):
-    below = CalciumEstimate(estimate.index_zyx, estimate.probability, -estimate.excess_hu)
-    assert np.array_equal(remove_calcium(volume, below, only(SCORED)).volume.voxels_hu, volume.voxels_hu)
+def test_scored_voxels_of_another_shape_are_refused(volume):
+    with pytest.raises(ValueError, match="shape"):
+        remove_calcium(Network(), volume, np.zeros((2, 2, 2), bool), BLOOD_HU)
 
 
-def test_attenuation_stays_within_what_a_voxel_can_hold(volume, estimate):
-    huge = CalciumEstimate(estimate.index_zyx, estimate.probability, np.full(4, 1e6))
-    assert remove_calcium(volume, huge, only(SCORED)).volume.voxels_hu[SCORED] == np.iinfo(np.int16).min
-
-
-def test_scored_voxels_of_another_shape_are_refused(volume, estimate):
-    with pytest.raises(ValueError, match=r"\(2, 2, 2\), the volume \(10, 10, 10\)"):
-        remove_calcium(volume, estimate, np.zeros((2, 2, 2), bool))
+def test_reach_is_measured_in_millimetres():
+    scored = np.zeros((9, 9, 9), bool)
+    scored[4, 4, 4] = True
+    near = within_reach(scored, (0.6, 0.45, 0.45), 1.0)
+    offsets = (near - 4) * (0.6, 0.45, 0.45)
+    assert (np.linalg.norm(offsets, axis=1) <= 1.0).all()
+    assert len(near) == 27 + 4  # the corners of the cube lie 0.87 mm away, two steps along rows or columns 0.9 mm

@@ -20,6 +20,7 @@ from coronary.calcium_inpainting.patches import HIDDEN_VOXELS, hidden_cube
 from coronary.calcium_inpainting.training.cases import cut_patches, render_scan
 from coronary.calcium_inpainting.training.network import NETWORK_NAMES
 from coronary.calcium_inpainting.training.train import load_patches, restore, train
+from coronary.virtual_patient import draw_patient
 
 FILL = "biharmonic fill"
 
@@ -34,7 +35,7 @@ def unseen_patches(config: Mapping[str, Any]) -> NDArray[np.float32]:
     first, last = experiment["seeds"]
     found = []
     for seed in range(first, last + 1):
-        scan = render_scan(seed, "none", patients)
+        scan = render_scan(draw_patient(seed, calcium="none"), patients)
         count = experiment["patches"] // (last + 1 - first)
         found.append(cut_patches(scan, count, 0.0, np.random.default_rng([seed, 2]))["patches"])
     return np.concatenate(found).astype(np.float32)

@@ -8,7 +8,7 @@ visible voxel as it is. Paper 2 gives sizes for Dense-Unet alone; the others hav
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +40,18 @@ def build_network(name: NetworkName) -> nn.Module:
         "autoencoder": Autoencoder,
     }
     return _Correcting(make[name]())
+
+
+class RemovalNetwork(nn.Module):
+    """Sees the calcium (:func:`..patches.removal_input`) and answers what it adds: expected, low and high bound."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = UNet(CHANNELS, 3, LEVEL_MAPS, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attenuation in units of the contrast between wall and blood, shape (batch, 3, z, y, x)."""
+        return cast(Tensor, self.inner(x))
 
 
 class _Correcting(nn.Module):
@@ -77,42 +89,57 @@ class _DenseBlock(nn.Module):
         return x
 
 
+class _Frame(nn.Module):
+    """What surrounds the dense blocks: to half resolution before them, and back with the input beside them.
+
+    The paper gives no resolution for its blocks. At that of the patch one training step takes eight times as long, and
+    what is hidden is smooth: its finest structures are noise, which nobody can restore.
+    """
+
+    def __init__(self, maps: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv3d(CHANNELS, TRANSITION_MAPS, 3, stride=2, padding=1, bias=False)
+        self.widen = nn.Sequential(_convolution(maps, TRANSITION_MAPS), nn.Upsample(scale_factor=2.0))
+        self.head = _convolution(TRANSITION_MAPS + CHANNELS, 1)
+
+    def answer(self, x: Tensor, features: Tensor) -> Tensor:
+        """One map at the resolution of the input `x` from features at half of it."""
+        return cast(Tensor, self.head(torch.cat([self.widen(features), x], dim=1)))
+
+
 class DenseUnet(nn.Module):
-    """Three dense blocks, the one in the middle at half resolution, with a shortcut around it (paper 2, figure 1)."""
+    """Three dense blocks, the one in the middle at lower resolution, with a shortcut around it (paper 2, figure 1)."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Conv3d(CHANNELS, TRANSITION_MAPS, 3, padding=1, bias=False)
         self.down_block = _DenseBlock(TRANSITION_MAPS)
         self.down = nn.Sequential(_convolution(self.down_block.maps, TRANSITION_MAPS), nn.MaxPool3d(2))
         self.low_block = _DenseBlock(TRANSITION_MAPS)
         self.up = nn.Sequential(_convolution(self.low_block.maps, TRANSITION_MAPS), nn.Upsample(scale_factor=2.0))
         self.shortcut = _convolution(self.down_block.maps, TRANSITION_MAPS)
         self.up_block = _DenseBlock(2 * TRANSITION_MAPS)
-        self.head = _convolution(self.up_block.maps, 1)
+        self.frame = _Frame(self.up_block.maps)
 
     def forward(self, x: Tensor) -> Tensor:
-        """One map, shape (batch, 1, z, y, x); edges must be even."""
-        fine = self.down_block(self.stem(x))
+        """One map, shape (batch, 1, z, y, x); edges must be multiples of 4."""
+        fine = self.down_block(self.frame.stem(x))
         low = self.up(self.low_block(self.down(fine)))
-        return self.head(self.up_block(torch.cat([low, self.shortcut(fine)], dim=1)))
+        return self.frame.answer(x, self.up_block(torch.cat([low, self.shortcut(fine)], dim=1)))
 
 
 class DenseNet(nn.Module):
-    """The same three dense blocks, all at full resolution: no wider view, no shortcut."""
+    """The same three dense blocks, all at one resolution: no wider view, no shortcut."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Conv3d(CHANNELS, TRANSITION_MAPS, 3, padding=1, bias=False)
         blocks = [_DenseBlock(TRANSITION_MAPS) for _ in range(3)]
-        self.blocks = nn.Sequential(
-            *(nn.Sequential(block, _convolution(block.maps, TRANSITION_MAPS)) for block in blocks)
-        )
-        self.head = _convolution(TRANSITION_MAPS, 1)
+        between = [_convolution(block.maps, TRANSITION_MAPS) for block in blocks[:-1]]
+        self.blocks = nn.Sequential(blocks[0], between[0], blocks[1], between[1], blocks[2])
+        self.frame = _Frame(blocks[2].maps)
 
     def forward(self, x: Tensor) -> Tensor:
-        """One map, shape (batch, 1, z, y, x)."""
-        return self.head(self.blocks(self.stem(x)))
+        """One map, shape (batch, 1, z, y, x); edges must be even."""
+        return self.frame.answer(x, self.blocks(self.frame.stem(x)))
 
 
 class Autoencoder(nn.Module):

@@ -1,0 +1,135 @@
+"""Train the network that sees the calcium: what does it add to every voxel of a patch, and between which bounds?
+
+Ours, beside paper 2's networks that see nothing of the hidden cube. Resumable: a kill costs at most the steps since the
+last checkpoint. The averaged weights of the last step are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import Progress
+from torch import Tensor, nn
+
+from coronary.calcium_inpainting.patches import WALL_HU, removal_input
+from coronary.calcium_inpainting.training.network import RemovalNetwork
+from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
+from coronary.training_kit.weights import WeightAverage, resume_training, training_state, warm_cosine
+
+CHECKPOINT_STEPS = 200
+
+#: Where calcium adds less than this share of the contrast between wall and blood, there is none.
+LEAST_EXCESS = 0.03
+
+#: Patches that are drawn from those with calcium.
+CALCIFIED_SHARE = 0.85
+
+
+def load_cases(paths: Sequence[Path]) -> dict[str, NDArray[Any]]:
+    """The arrays of all cases (:mod:`.cases`), one after the other."""
+    found: dict[str, list[NDArray[Any]]] = {"patches": [], "calcium_free": [], "has_calcium": [], "blood_hu": []}
+    for path in paths:
+        with np.load(path) as case:
+            for name, arrays in found.items():
+                arrays.append(case[name])
+    return {name: np.concatenate(arrays) for name, arrays in found.items()}
+
+
+def draw_batch(
+    cases: Mapping[str, NDArray[Any]], optimisation: Mapping[str, Any], rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Inputs (batch, 2, z, y, x) and what calcium adds in units of the contrast (batch, z, y, x).
+
+    A patch is turned to one of the 48 orientations of a cube. The attenuation of blood is known with an error, as in
+    serving.
+    """
+    calcified = np.flatnonzero(cases["has_calcium"])
+    others = np.flatnonzero(~cases["has_calcium"])
+    pairs, bloods = [], []
+    for _ in range(optimisation["batch"]):
+        k = int(rng.choice(calcified if rng.uniform() < CALCIFIED_SHARE else others))
+        axes, flipped = rng.permutation(3), np.flatnonzero(rng.uniform(size=3) < 0.5).tolist()
+        pair = np.stack([cases["patches"][k], cases["calcium_free"][k]]).astype(np.float32)
+        pairs.append(np.flip(pair.transpose(0, *(1 + axes)), [1 + axis for axis in flipped]))
+        known = 1.0 + rng.normal(0.0, optimisation["blood_error"])
+        bloods.append(WALL_HU + known * (float(cases["blood_hu"][k]) - WALL_HU))
+    seen, wanted = np.stack(pairs, axis=1)
+    blood_hu = np.array(bloods, np.float32)[:, None, None, None]
+    excess = (seen - wanted) / (blood_hu - WALL_HU)
+    return torch.from_numpy(removal_input(seen, blood_hu)), torch.from_numpy(excess)
+
+
+def removal_loss(answer: Tensor, excess: Tensor, quantile: float) -> Tensor:
+    """Error of the three answers where calcium adds something, and a little of it elsewhere.
+
+    The first answer is drawn to the mean of small errors and the median of large ones (Huber, width 0.2); the other
+    two to the quantiles `quantile` and 1 - `quantile` (pinball loss, Koenker 1978).
+    """
+    weight = 0.05 + 0.95 * (excess >= LEAST_EXCESS).float()
+    expected = nn.functional.smooth_l1_loss(answer[:, 0], excess, beta=0.2, reduction="none")
+    low, high = (_pinball(answer[:, k], excess, share) for k, share in ((1, quantile), (2, 1.0 - quantile)))
+    return (weight * (expected + low + high)).sum() / weight.sum()
+
+
+def _pinball(answer: Tensor, target: Tensor, share: float) -> Tensor:
+    error = target - answer
+    return torch.maximum(share * error, (share - 1.0) * error)
+
+
+def train(optimisation: Mapping[str, Any], cases: Mapping[str, NDArray[Any]], out: Path) -> nn.Module:
+    """Train the removal network; goes on from ``checkpoint.pt`` in `out`. Returns it with the averaged weights."""
+    torch.manual_seed(1)
+    network = RemovalNetwork().to(memory_format=torch.channels_last_3d)
+    average = WeightAverage(network)
+    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=optimisation["weight_decay"], fused=True)
+    step, total = 0, int(optimisation["steps"])
+    if (state := load_checkpoint(out / "checkpoint.pt")) is not None:
+        step = resume_training(state, network, optimiser, average)
+    rng = np.random.default_rng([step, 5])
+    recent = 0.0
+    with Progress() as progress:
+        bar = progress.add_task("removal", total=total, completed=step)
+        while step < total:
+            network.train()
+            for group in optimiser.param_groups:
+                factor = warm_cosine(step, warm_up=optimisation["warm_up_steps"], total=total)
+                group["lr"] = optimisation["learning_rate"] * factor
+            inputs, excess = draw_batch(cases, optimisation, rng)
+            with torch.autocast("cpu", torch.bfloat16):
+                answer = network(inputs.to(memory_format=torch.channels_last_3d))
+            loss = removal_loss(answer.float(), excess, optimisation["quantile"])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            average.update(network)
+            step += 1
+            recent += 0.02 * (loss.item() - recent)
+            progress.update(bar, advance=1, description=f"removal, loss {recent:.4f}")
+            if step % CHECKPOINT_STEPS == 0 or step == total:
+                save_checkpoint(out / "checkpoint.pt", training_state(network, optimiser, average, step))
+    network.load_state_dict(average.average)
+    return network.eval()
+
+
+def main() -> None:
+    """Train: ``python -m coronary.calcium_inpainting.training.train_removal --cases DIR --out run``."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.toml"))
+    parser.add_argument("--cases", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    optimisation = tomllib.loads(arguments.config.read_text())["removal"]
+    train(optimisation, load_cases(sorted(arguments.cases.glob("*.npz"))), arguments.out)
+
+
+if __name__ == "__main__":
+    main()
