@@ -48,6 +48,25 @@ def roc_area(is_positive: Sequence[bool], rating: Sequence[float], confidence: f
     return _area_estimate(float(areas[0]), float(covariance[0, 0]), len(truth), confidence)
 
 
+def roc_curve(
+    is_positive: Sequence[bool], rating: Sequence[float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """False and true positive rates at every threshold, from none to all called positive; shape (thresholds + 1,) each.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a rating is not a number, or there are no positive or no negative cases.
+    """
+    truth, (ratings,) = _checked(is_positive, [rating])
+    if truth.all() or not truth.any():
+        raise ValueError("a ROC curve needs positive and negative cases")
+    called = ratings >= np.unique(ratings)[::-1, None]
+    rates = (np.concatenate([[0.0], called[:, group].mean(axis=1)]) for group in (~truth, truth))
+    false_positive, true_positive = rates
+    return false_positive, true_positive
+
+
 def compare_roc_areas(
     is_positive: Sequence[bool], first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE
 ) -> AreaComparison:

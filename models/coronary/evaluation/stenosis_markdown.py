@@ -43,17 +43,22 @@ def to_stenosis_markdown(records: Sequence[SegmentRecord], series: Sequence[str]
     unreadable = [record for record in records if record.is_unreadable]
     blocks = []
     for name in series:
-        blocks.append(_evaluation(f"Evaluation 1, all segments: {name}", records, name, data_name))
-        blocks.append(_evaluation(f"Evaluation 2, unreadable segments: {name}", unreadable, name, data_name))
+        for title, group in (("1, all segments", records), ("2, unreadable segments", unreadable)):
+            blocks.append(_evaluation(f"Evaluation {title}: {name}", group, name, data_name, is_guarded=False))
+            if any(name in record.distrusted for record in group):
+                heading = f"Evaluation {title}: {name}, its warnings heeded"
+                blocks.append(_evaluation(heading, group, name, data_name, is_guarded=True))
     blocks.append(_fidelity_table(records, series, data_name))
     return "\n\n".join(blocks) + "\n"
 
 
-def _evaluation(title: str, records: Sequence[SegmentRecord], name: str, data_name: str) -> str:
+def _evaluation(
+    title: str, records: Sequence[SegmentRecord], name: str, data_name: str, *, is_guarded: bool
+) -> str:
     heading = f"**{title}** ({data_name}, {len(records)} segments; layout of paper 0, tables 2 and 3)"
     if len({record.is_significant for record in records}) < 2:
         return f"{heading}: not reported, there are not both narrowed and other segments."
-    found = compare_groups(records, name)
+    found = compare_groups(records, name, is_guarded=is_guarded)
     rows = [f"| {label} | {_percent(*_pair(found, key))} |" for label, key in _FIGURES]
     areas, moved = found.areas, found.reclassified
     original, derived = _counts(found.original), _counts(found.derived)
@@ -85,18 +90,19 @@ def _fidelity_table(records: Sequence[SegmentRecord], series: Sequence[str], dat
             f"**Read against true diameter stenosis** ({data_name}, {len(records)} segments)",
             "",
             f"| | segments | erased: true ≥ {ERASED_FROM_PERCENT:.0f} % shown as < {ERASED_BELOW_PERCENT:.0f} % | "
-            "mean difference, points (SD) |",
-            "|---|---|---|---|",
+            "erased without a warning | mean difference, points (SD) |",
+            "|---|---|---|---|---|",
             *(_fidelity_row(name, fidelity) for name, fidelity in rows),
         ]
     )
 
 
 def _fidelity_row(name: str, fidelity: SeriesFidelity) -> str:
-    erased = fidelity.erased
-    of = f"{erased.successes} of {erased.n}"
+    erased, unwarned = (
+        f"{share.successes} of {share.n}, {_share(share)}" for share in (fidelity.erased, fidelity.erased_unwarned)
+    )
     difference = f"{fidelity.mean_difference:+.1f} ({fidelity.sd_difference:.1f})".replace("-", "−")
-    return f"| {name} | {fidelity.n} | {of}, {_share(erased)} | {difference} |"
+    return f"| {name} | {fidelity.n} | {erased} | {unwarned} | {difference} |"
 
 
 def _pair(found: GroupComparison, key: str) -> tuple[Proportion, Proportion]:

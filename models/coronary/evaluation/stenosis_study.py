@@ -64,9 +64,14 @@ class SegmentRecord:
         """Reading of the original as a probability: its grade, 1 where it is unreadable."""
         return 1.0 if self.is_unreadable else reader_grade(self.original_percent) / 100.0
 
-    def derived_rating(self, series: str) -> float:
-        """The same with the derived series, which is read only where the original cannot be (paper 0, figure 3)."""
-        return reader_grade(self.derived_percent[series]) / 100.0 if self.is_unreadable else self.original_rating
+    def derived_rating(self, series: str, *, is_guarded: bool = False) -> float:
+        """The same with the derived series, which is read only where the original cannot be (paper 0, figure 3).
+
+        Guarded, it is not read either where it says so of itself: the segment then stays unreadable.
+        """
+        if not self.is_unreadable or (is_guarded and series in self.distrusted):
+            return self.original_rating
+        return reader_grade(self.derived_percent[series]) / 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +96,26 @@ class SeriesFidelity:
     erased
         Of the segments with a stenosis of at least ERASED_FROM_PERCENT, those shown with less than
         ERASED_BELOW_PERCENT.
+    erased_unwarned
+        Of the same segments, those shown so where the series does not say that it must not be read.
     mean_difference, sd_difference
         Read minus true, points of percent, over all segments.
     """
 
     erased: Proportion
+    erased_unwarned: Proportion
     mean_difference: float
     sd_difference: float
     n: int
 
 
-def compare_groups(records: Sequence[SegmentRecord], series: str) -> GroupComparison:
+def compare_groups(
+    records: Sequence[SegmentRecord], series: str, *, is_guarded: bool = False
+) -> GroupComparison:
     """Compare the original with one derived series on these segments.
 
-    All segments give evaluation 1 of paper 0, the unreadable ones evaluation 2.
+    All segments give evaluation 1 of paper 0, the unreadable ones evaluation 2. Guarded, the warnings of the series are
+    heeded (:meth:`SegmentRecord.derived_rating`).
 
     Raises
     ------
@@ -113,7 +124,7 @@ def compare_groups(records: Sequence[SegmentRecord], series: str) -> GroupCompar
     """
     truth = [record.is_significant for record in records]
     first = [record.original_rating for record in records]
-    second = [record.derived_rating(series) for record in records]
+    second = [record.derived_rating(series, is_guarded=is_guarded) for record in records]
     limit = SIGNIFICANT_GRADE / 100.0
     calls = [(rating >= limit, other >= limit) for rating, other in zip(first, second, strict=True)]
     right = [(a == is_true, b == is_true) for (a, b), is_true in zip(calls, truth, strict=True)]
@@ -131,12 +142,13 @@ def compare_groups(records: Sequence[SegmentRecord], series: str) -> GroupCompar
 
 def original_fidelity(records: Sequence[SegmentRecord]) -> SeriesFidelity:
     """How far readings of the original stray from the truth."""
-    return _fidelity(records, [record.original_percent for record in records])
+    return _fidelity(records, [record.original_percent for record in records], [False] * len(records))
 
 
 def series_fidelity(records: Sequence[SegmentRecord], series: str) -> SeriesFidelity:
     """How far readings of a derived series stray from the truth."""
-    return _fidelity(records, [record.derived_percent[series] for record in records])
+    percents = [record.derived_percent[series] for record in records]
+    return _fidelity(records, percents, [series in record.distrusted for record in records])
 
 
 def trusted_fidelity(records: Sequence[SegmentRecord], series: str) -> SeriesFidelity:
@@ -144,14 +156,19 @@ def trusted_fidelity(records: Sequence[SegmentRecord], series: str) -> SeriesFid
     return series_fidelity([record for record in records if series not in record.distrusted], series)
 
 
-def _fidelity(records: Sequence[SegmentRecord], percents: Sequence[float]) -> SeriesFidelity:
-    stenosed = [
-        percent for record, percent in zip(records, percents, strict=True) if record.true_percent >= ERASED_FROM_PERCENT
+def _fidelity(
+    records: Sequence[SegmentRecord], percents: Sequence[float], is_warned: Sequence[bool]
+) -> SeriesFidelity:
+    warned_of_erased = [
+        warned
+        for record, percent, warned in zip(records, percents, is_warned, strict=True)
+        if record.true_percent >= ERASED_FROM_PERCENT and percent < ERASED_BELOW_PERCENT
     ]
-    erased = sum(percent < ERASED_BELOW_PERCENT for percent in stenosed)
+    stenosed = sum(record.true_percent >= ERASED_FROM_PERCENT for record in records)
     differences = np.array(percents) - np.array([record.true_percent for record in records])
     return SeriesFidelity(
-        erased=clopper_pearson(erased, len(stenosed)),
+        erased=clopper_pearson(len(warned_of_erased), stenosed),
+        erased_unwarned=clopper_pearson(warned_of_erased.count(False), stenosed),
         mean_difference=float(differences.mean()) if len(differences) else 0.0,
         sd_difference=float(differences.std(ddof=1)) if len(differences) > 1 else 0.0,
         n=len(records),

@@ -43,12 +43,38 @@ def evaluate_virtual_stenosis(
     name = f"virtual patients with severe calcium, n = {len(rows)}, seeds {seeds[0]}-{seeds[-1]}"
     text = to_stenosis_markdown(records, list(SERIES), data_name=name) + _left_out(rows, records)
     (out / "stenosis.md").write_text(text, encoding="utf-8")
+    written = [out / "stenosis.md", *_plot(records, name, out / "stenosis-roc.png")]
     if as_json:
-        print(json.dumps({"data": name, "segments": len(records), "files": [str(out / "stenosis.md")]}))
+        print(json.dumps({"data": name, "segments": len(records), "files": [str(path) for path in written]}))
     else:
         console.print(Markdown(text))
-        console.print(f"wrote {out / 'stenosis.md'}")
+        for path in written:
+            console.print(f"wrote {path}")
     return OK
+
+
+def _plot(records: list[SegmentRecord], name: str, path: Path) -> list[Path]:
+    """ROC curves in the layout of paper 0, figure 4, warnings heeded, where matplotlib is installed."""
+    from coronary.evaluation.plots import plot_roc_curves
+
+    panels = {}
+    groups = {"Evaluation 1": records, "Evaluation 2": [record for record in records if record.is_unreadable]}
+    for title, group in groups.items():
+        truth = [record.is_significant for record in group]
+        if len(set(truth)) < 2:
+            continue
+        ratings = {"CCTA": [record.original_rating for record in group]}
+        for series in SERIES:
+            ratings[series] = [record.derived_rating(series, is_guarded=True) for record in group]
+        panels[title] = (truth, ratings)
+    if not panels:
+        return []
+    try:
+        figure = plot_roc_curves(panels, f"Stenosis of at least 75 %: {name}. Warnings heeded. Research use only.")
+    except ImportError:
+        return []
+    figure.savefig(path, dpi=110)
+    return [path]
 
 
 def _left_out(rows: dict[str, dict[str, Any]], records: list[SegmentRecord]) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coronary.evaluation.paired_accuracy import fisher_p, mcnemar_p, reclassification
-from coronary.evaluation.roc import compare_roc_areas, roc_area
+from coronary.evaluation.roc import compare_roc_areas, roc_area, roc_curve
 
 
 def pairs_area(truth, rating):
@@ -117,3 +117,15 @@ def test_reclassification_counts_the_direction_and_not_the_distance():
 def test_reclassification_of_bad_ratings_is_refused(truth, first, message):
     with pytest.raises(ValueError, match=message):
         reclassification(truth, first, first, [0.5])
+
+
+def test_the_area_below_the_curve_is_the_area_reported():
+    rng = np.random.default_rng(11)
+    truth = rng.uniform(size=60) < 0.4
+    rating = np.round(rng.normal(truth * 0.8), 1)
+    false_positive, true_positive = roc_curve(truth.tolist(), rating.tolist())
+    assert (false_positive[0], true_positive[0], false_positive[-1], true_positive[-1]) == (0.0, 0.0, 1.0, 1.0)
+    area = np.trapezoid(true_positive, false_positive)
+    assert area == pytest.approx(roc_area(truth.tolist(), rating.tolist()).value)
+    with pytest.raises(ValueError, match="negative"):
+        roc_curve([True, True], [0.0, 1.0])

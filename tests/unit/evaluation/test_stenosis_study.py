@@ -92,8 +92,26 @@ def test_a_stenosis_erased_where_the_series_warns_counts_apart():
     assert series_fidelity(studied, "DL-LEM").erased.successes == 1
     trusted = trusted_fidelity(studied, "DL-LEM")
     assert (trusted.erased.successes, trusted.erased.n, trusted.n, trusted.mean_difference) == (0, 3, 3, 0.0)
+    assert series_fidelity(studied, "DL-LEM").erased_unwarned.successes == 0
+    assert series_fidelity([*studied, erased], "DL-LEM").erased_unwarned.successes == 1
     text = to_stenosis_markdown(studied, ["DL-LEM"], data_name="four")
+    assert "| DL-LEM | 4 | 1 of 4, 25.0 % (0.6–80.6) | 0 of 4, 0.0 % (0.0–60.2) |" in text
     assert "| DL-LEM, where it may be read | 3 | 0 of 3" in text
+
+
+def test_heeded_a_warning_leaves_the_segment_unreadable():
+    (warned,) = records(1, true=90, original=100, derived=25, unreadable=True)
+    warned = replace(warned, distrusted=("DL-LEM",))
+    assert warned.derived_rating("DL-LEM") == 0.25
+    assert warned.derived_rating("DL-LEM", is_guarded=True) == 1.0
+    readable = replace(warned, is_unreadable=False)
+    assert readable.derived_rating("DL-LEM", is_guarded=True) == readable.original_rating
+    studied = [warned, *records(1, true=0, original=100, derived=0, unreadable=True)]
+    assert compare_groups(studied, "DL-LEM").derived.sensitivity.successes == 0
+    guarded = compare_groups(studied, "DL-LEM", is_guarded=True).derived
+    assert (guarded.sensitivity.successes, guarded.specificity.successes) == (1, 1)
+    text = to_stenosis_markdown(studied, ["DL-LEM"], data_name="two")
+    assert text.count("its warnings heeded") == 2
 
 
 def test_the_difference_is_read_minus_true():
