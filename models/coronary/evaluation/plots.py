@@ -68,7 +68,9 @@ def plot_roc_curves(panels: Mapping[str, tuple[Sequence[bool], Mapping[str, Sequ
                 marker=".",
                 label=label if area is None else f"{label}, AUC {area:.3f}",
             )
-        axes.set(xlabel="1 − specificity", ylabel="sensitivity", aspect="equal", title=f"{name}, n = {len(is_positive)}")
+        axes.set(
+            xlabel="1 − specificity", ylabel="sensitivity", aspect="equal", title=f"{name}, n = {len(is_positive)}"
+        )
         axes.legend(loc="lower right", fontsize=8)
     return figure
 

@@ -48,9 +48,7 @@ def roc_area(is_positive: Sequence[bool], rating: Sequence[float], confidence: f
     return _area_estimate(float(areas[0]), float(covariance[0, 0]), len(truth), confidence)
 
 
-def roc_curve(
-    is_positive: Sequence[bool], rating: Sequence[float]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def roc_curve(is_positive: Sequence[bool], rating: Sequence[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """False and true positive rates at every threshold, from none to all called positive; shape (thresholds + 1,) each.
 
     Raises

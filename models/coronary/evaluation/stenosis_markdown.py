@@ -52,9 +52,7 @@ def to_stenosis_markdown(records: Sequence[SegmentRecord], series: Sequence[str]
     return "\n\n".join(blocks) + "\n"
 
 
-def _evaluation(
-    title: str, records: Sequence[SegmentRecord], name: str, data_name: str, *, is_guarded: bool
-) -> str:
+def _evaluation(title: str, records: Sequence[SegmentRecord], name: str, data_name: str, *, is_guarded: bool) -> str:
     heading = f"**{title}** ({data_name}, {len(records)} segments; layout of paper 0, tables 2 and 3)"
     if len({record.is_significant for record in records}) < 2:
         return f"{heading}: not reported, there are not both narrowed and other segments."

@@ -109,9 +109,7 @@ class SeriesFidelity:
     n: int
 
 
-def compare_groups(
-    records: Sequence[SegmentRecord], series: str, *, is_guarded: bool = False
-) -> GroupComparison:
+def compare_groups(records: Sequence[SegmentRecord], series: str, *, is_guarded: bool = False) -> GroupComparison:
     """Compare the original with one derived series on these segments.
 
     All segments give evaluation 1 of paper 0, the unreadable ones evaluation 2. Guarded, the warnings of the series are
@@ -156,9 +154,7 @@ def trusted_fidelity(records: Sequence[SegmentRecord], series: str) -> SeriesFid
     return series_fidelity([record for record in records if series not in record.distrusted], series)
 
 
-def _fidelity(
-    records: Sequence[SegmentRecord], percents: Sequence[float], is_warned: Sequence[bool]
-) -> SeriesFidelity:
+def _fidelity(records: Sequence[SegmentRecord], percents: Sequence[float], is_warned: Sequence[bool]) -> SeriesFidelity:
     warned_of_erased = [
         warned
         for record, percent, warned in zip(records, percents, is_warned, strict=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from coronary.contract import CalciumFindings, DerivedFindings, Family, ModelSessions, Refusal
+from coronary.contract import AcquisitionFacts, CalciumFindings, DerivedFindings, Family, ModelSessions, Refusal
 from coronary.coronary_tree import MAIN_TRUNKS
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import SegmentReading
@@ -67,19 +67,34 @@ def severe_patients(first_seed: int, n: int) -> Iterator[VirtualPatient]:
         yield patient
 
 
-def read_case(patient: VirtualPatient, scoring: Family, sessions: ModelSessions, derivers: Derivers) -> StenosisCase:
-    """Render the contrast scan of a patient, score it, make each series, and set all readings beside the truth."""
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredScan:
+    """The contrast scan of one patient, and what the scoring found in it or why it refused."""
+
+    volume: CtVolume
+    facts: AcquisitionFacts
+    basis: CalciumFindings | Refusal
+
+
+def score_scan(patient: VirtualPatient, scoring: Family, sessions: ModelSessions) -> ScoredScan:
+    """Render the contrast scan of a patient and score it; most of the time of a case."""
     acquisition = draw_acquisition(patient.seed, "ccta", kvp=CONTRAST_KVP[patient.seed % len(CONTRAST_KVP)])
     matrix = round(CONTRAST_FOV_MM / CONTRAST_PIXEL_MM)
     scan = render(patient, acquisition, in_plane_fov_mm=CONTRAST_FOV_MM, matrix=matrix)
     volume, facts = CtVolume(scan.voxels_hu, scan.affine_lps), acquisition_facts(acquisition)
     basis = scoring.check_eligibility(facts, volume) or scoring.predict(sessions, volume, facts, lambda _: None)
+    assert isinstance(basis, CalciumFindings | Refusal), "the readings begin with a score"
+    return ScoredScan(volume, facts, basis)
+
+
+def read_case(patient: VirtualPatient, scan: ScoredScan, derivers: Derivers) -> StenosisCase:
+    """Make each series of a scored scan and set all readings beside the truth."""
+    basis = scan.basis
     if isinstance(basis, Refusal):
         return StenosisCase((), (), tuple(_truth(patient)), basis.code)
-    assert isinstance(basis, CalciumFindings)
     readings: dict[str, Sequence[SegmentReading]] = {}
     for series, (family, networks) in derivers.items():
-        findings = family.predict(networks, volume, facts, lambda _: None, basis)
+        findings = family.predict(networks, scan.volume, scan.facts, lambda _: None, basis)
         if isinstance(findings, Refusal):
             return StenosisCase((), (), tuple(_truth(patient)), findings.code)
         assert isinstance(findings, DerivedFindings)

@@ -236,13 +236,18 @@ def evaluate_stenosis(
     out: Annotated[Path, typer.Option(help="Folder for cases and report; a run there goes on.")],
     patients: Annotated[int, typer.Option(min=1, help="How many patients.")] = 99,
     workers: Annotated[int, typer.Option(min=1, help="Cases at a time.")] = 2,
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder to keep scored scans in, 150 MB each; those there are not scored again.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read stenosis on virtual scans with severe calcium and on their calcium-removed series, against the truth."""
+    """Read stenosis on virtual scans with severe calcium and on the series made of them, against the truth."""
     from agatha.processes.evaluate_stenosis_command import evaluate_virtual_stenosis
 
     def run() -> int:
-        return evaluate_virtual_stenosis(first_seed, patients, out, workers=workers, as_json=as_json, console=Console())
+        return evaluate_virtual_stenosis(
+            first_seed, patients, out, keep=keep, workers=workers, as_json=as_json, console=Console()
+        )
 
     raise typer.Exit(_guarded(run))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,9 +17,9 @@ from coronary.calcium_inpainting import CalciumInpainting
 from coronary.contract import Family
 from coronary.evaluation.stenosis_markdown import to_stenosis_markdown
 from coronary.evaluation.stenosis_study import SegmentRecord
-from coronary.evaluation.virtual_stenosis import read_case, severe_patients
+from coronary.evaluation.virtual_stenosis import ScoredScan, read_case, score_scan, severe_patients
 from coronary.registry import family_named, model_sha256
-from coronary.virtual_patient import draw_patient
+from coronary.virtual_patient import VirtualPatient, draw_patient
 
 OK: Final = 0
 
@@ -26,14 +28,18 @@ SERIES: Final[dict[str, Family]] = {"calcium-removed": CalciumInpainting()}
 
 
 def evaluate_virtual_stenosis(
-    first_seed: int, patients: int, out: Path, *, workers: int, as_json: bool, console: Console
+    first_seed: int, patients: int, out: Path, *, keep: Path | None, workers: int, as_json: bool, console: Console
 ) -> int:
-    """Run the study and write its tables; cases that are in ``stenosis-cases.jsonl`` are not run again."""
+    """Run the study and write its tables; cases that are in ``stenosis-cases.jsonl`` are not run again.
+
+    Scored scans are kept in the folder `keep` (150 MB each) and taken from there: with other networks that make series,
+    the scans need not be scored again.
+    """
     with console.status("drawing patients with severe calcium"):
         seeds = [patient.seed for patient in severe_patients(first_seed, patients)]
     rows = run_logged(
         {str(seed): seed for seed in seeds},
-        _run_patient,
+        partial(_run_patient, keep=keep),
         out / "stenosis-cases.jsonl",
         model_sha256=" ".join(model_sha256(family) for family in SERIES.values()),
         workers=workers,
@@ -93,10 +99,26 @@ def _left_out(rows: dict[str, dict[str, Any]], records: list[SegmentRecord]) -> 
     return "\n" + "\n".join(f"- {line}" for line in lines) + "\n"
 
 
-def _run_patient(seed: int) -> dict[str, Any]:
+def _run_patient(seed: int, keep: Path | None) -> dict[str, Any]:
     """In a worker process: one case, as one line of the log."""
     (needed,) = {family.needs for family in SERIES.values() if family.needs is not None}
-    scoring = family_named(needed)
-    runtime = worker_runtime()
+    runtime, patient = worker_runtime(), draw_patient(seed, calcium="present")
     derivers = {series: (family, runtime.sessions(family)) for series, family in SERIES.items()}
-    return asdict(read_case(draw_patient(seed, calcium="present"), scoring, runtime.sessions(scoring), derivers))
+    return asdict(read_case(patient, _scored(patient, family_named(needed), keep), derivers))
+
+
+def _scored(patient: VirtualPatient, scoring: Family, keep: Path | None) -> ScoredScan:
+    """The scored scan as it was kept, else made now; the hash in its name is that of the networks that scored it."""
+    path = None if keep is None else keep / f"{patient.seed}-{model_sha256(scoring)[:12]}.pickle"
+    if path is not None and path.exists():
+        with path.open("rb") as file:
+            kept: ScoredScan = pickle.load(file)  # noqa: S301 - written by this command
+        return kept
+    scan = score_scan(patient, scoring, worker_runtime().sessions(scoring))
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half_written = path.with_suffix(".new")
+        with half_written.open("wb") as file:
+            pickle.dump(scan, file, protocol=pickle.HIGHEST_PROTOCOL)
+        half_written.replace(path)
+    return scan

@@ -74,13 +74,20 @@ def test_every_slice_is_mapped_once_in_small_batches():
 
 def test_readings_on_the_lumen_series_are_those_of_the_scan_where_the_mapping_is_right():
     volume, basis = contrast_volume(is_calcified=False)
-    sessions = {"non_contrast": Network(contrast_off)}
+    sessions = {"paired": Network(contrast_off)}
     found = LumenExtraction().predict(sessions, volume, AcquisitionFacts(), lambda _done: None, basis)
     assert [series.content for series in found.volumes] == ["lumen", "non-contrast"]
     assert all(series.is_altered is None for series in found.volumes)
     assert found.readings
     for reading in found.readings:
         assert reading.derived.percent == pytest.approx(reading.original.percent, abs=6.0)
+
+
+def test_the_training_of_the_paper_is_kept_as_a_form():
+    volume, basis = contrast_volume(is_calcified=False)
+    network = Network(contrast_off)
+    LumenExtraction("paper").predict({"paper": network}, volume, AcquisitionFacts(), lambda _done: None, basis)
+    assert network.shapes
 
 
 def test_findings_of_the_scoring_are_needed():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coronary.lumen_extraction.slices import RANGE_HU, to_hu, to_unit
-from coronary.lumen_extraction.training.cases import rendered_hu, without_contrast
+from coronary.lumen_extraction.training.cases import rendered, without_contrast
 from coronary.virtual_patient import draw_acquisition, draw_patient
 
 SEED = 912021
@@ -29,8 +29,8 @@ def test_attenuation_is_clipped_as_in_the_paper_and_comes_back():
 
 def test_without_contrast_the_blood_is_darker_and_all_else_is_as_it_was(acquisition):
     patient = draw_patient(SEED, calcium="present")
-    on = rendered_hu(patient, acquisition, PIXELS, PIXEL_MM).astype(int)
-    off = rendered_hu(patient, without_contrast(acquisition), PIXELS, PIXEL_MM).astype(int)
+    on = rendered(patient, acquisition, PIXELS, PIXEL_MM).voxels_hu.astype(int)
+    off = rendered(patient, without_contrast(acquisition), PIXELS, PIXEL_MM).voxels_hu.astype(int)
     taken = on - off
     assert on.shape == (4, 96, 96)
     assert np.percentile(taken, 99) > 200

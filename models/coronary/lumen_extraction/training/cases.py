@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coronary.training_kit.case_files import run_command
-from coronary.virtual_patient import Acquisition, VirtualPatient, draw_acquisition, draw_patient, render
+from coronary.virtual_patient import (
+    Acquisition,
+    VirtualPatient,
+    VirtualScan,
+    artery_mask,
+    calcium_mask,
+    draw_acquisition,
+    draw_patient,
+    render,
+)
 
 
 def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
@@ -19,26 +28,29 @@ def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]
 
     Keys, all (n, rows, columns), int16 HU: ``contrast`` and ``non_contrast``, slices of a contrast scan and of a
     calcium-scoring CT, unpaired as in paper 0; ``contrast_off``, those of ``contrast`` without the contrast agent,
-    noise and all else the same, which no clinic could scan.
+    noise and all else the same, which no clinic could scan; ``places``, uint8: 1 artery, 2 calcium of one.
     """
     rng = np.random.default_rng([seed, 3])
     patient = draw_patient(seed, calcium="none" if seed % 4 == 0 else "present")
-    contrast = draw_acquisition(seed, "ccta")
-    chosen = rng.choice(contrast.slice_count, size=patients["slices"], replace=False)
+    contrast = draw_acquisition(seed, "ccta", kvp=patients["kvp"][seed % len(patients["kvp"])])
     pixels, pixel_mm = patients["pixels"], float(rng.uniform(*patients["pixel_mm"]))
-    calcium_scan = rendered_hu(patient, draw_acquisition(seed, "csct"), pixels, pixel_mm)
+    calcium_scan = rendered(patient, draw_acquisition(seed, "csct"), pixels, pixel_mm).voxels_hu
+    scan = rendered(patient, contrast, pixels, pixel_mm)
+    places = artery_mask(scan).astype(np.uint8) + calcium_mask(scan)
+    chosen = rng.choice(contrast.slice_count, size=patients["slices"], replace=False)
     return {
-        "contrast": rendered_hu(patient, contrast, pixels, pixel_mm)[chosen],
-        "contrast_off": rendered_hu(patient, without_contrast(contrast), pixels, pixel_mm)[chosen],
+        "contrast": scan.voxels_hu[chosen],
+        "contrast_off": rendered(patient, without_contrast(contrast), pixels, pixel_mm).voxels_hu[chosen],
+        "places": places[chosen],
         "non_contrast": calcium_scan[
             rng.choice(len(calcium_scan), size=min(patients["slices"], len(calcium_scan)), replace=False)
         ],
     }
 
 
-def rendered_hu(patient: VirtualPatient, acquisition: Acquisition, pixels: int, pixel_mm: float) -> NDArray[np.int16]:
-    """All slices of one scan around the heart, shape (slices, pixels, pixels), HU."""
-    return render(patient, acquisition, in_plane_fov_mm=pixels * pixel_mm, matrix=pixels).voxels_hu
+def rendered(patient: VirtualPatient, acquisition: Acquisition, pixels: int, pixel_mm: float) -> VirtualScan:
+    """One scan around the heart, all slices."""
+    return render(patient, acquisition, in_plane_fov_mm=pixels * pixel_mm, matrix=pixels)
 
 
 def without_contrast(acquisition: Acquisition) -> Acquisition:

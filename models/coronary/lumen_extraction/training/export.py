@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from coronary.lumen_extraction import Form
 from coronary.lumen_extraction.difference import MULTIPLE
 from coronary.lumen_extraction.training.network import BlendedConvolutions
-from coronary.lumen_extraction.training.train import FORMS, CycleGan, Form
+from coronary.lumen_extraction.training.train import FORMS, CycleGan
 from coronary.training_kit.onnx_files import write_network
 from coronary.training_kit.weights import kept_weights
 
@@ -23,12 +24,13 @@ def export(form: Form, checkpoint: Path | None, folder: Path) -> str:
     """
     kept = Path(__file__).with_name(f"{form}_weights.npz")
     network = BlendedConvolutions()
-    network.load_state_dict(kept_weights(kept, checkpoint, _non_contrast_weights))
+    pick = {"paper": _of_gan, "paired": lambda state: state["average"]}[form]
+    network.load_state_dict(kept_weights(kept, checkpoint, pick))
     example = torch.zeros(2, 1, 8 * MULTIPLE, 10 * MULTIPLE)
     return write_network(network, example, "image", "non_contrast", folder / f"{form}.onnx", side_multiple=MULTIPLE)
 
 
-def _non_contrast_weights(state: dict[str, Any]) -> dict[str, Tensor]:
+def _of_gan(state: dict[str, Any]) -> dict[str, Tensor]:
     gan = CycleGan(0.0)
     gan.load_state_dict(state["gan"])
     return gan.to_non_contrast.state_dict()

@@ -11,30 +11,36 @@ import argparse
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.progress import Progress
+from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
 
+from coronary.lumen_extraction import Form
 from coronary.lumen_extraction.slices import to_unit
 from coronary.lumen_extraction.training.network import BlendedConvolutions, Discriminator
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
+from coronary.training_kit.weights import WeightAverage, resume_training, training_state, warm_cosine
 
-Form = Literal["paper", "paired"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 CHECKPOINT_STEPS = 100
 
-Slices = NDArray[np.int16]
+Slices = NDArray[Any]
+
+#: Pixels this near an artery are what the paired training is for; each weighs as many others.
+NEAR_PIXELS = 6
+ARTERY_WEIGHT = 10.0
 
 
 def load_slices(paths: Sequence[Path]) -> dict[str, Slices]:
     """Slices of all cases by name (:mod:`.cases`), each (n, rows, columns), HU."""
-    found: dict[str, list[Slices]] = {"contrast": [], "contrast_off": [], "non_contrast": []}
+    found: dict[str, list[Slices]] = {"contrast": [], "contrast_off": [], "places": [], "non_contrast": []}
     for path in paths:
         with np.load(path) as case:
             for name, slices in found.items():
@@ -42,19 +48,49 @@ def load_slices(paths: Sequence[Path]) -> dict[str, Slices]:
     return {name: np.concatenate(slices) for name, slices in found.items()}
 
 
-def draw_crops(stacks: Sequence[Slices], count: int, size: int, rng: np.random.Generator) -> list[Tensor]:
-    """Crops (count, 1, size, size) at the same drawn places of every stack, flipped left and right at random."""
-    depth, rows, columns = stacks[0].shape
+def draw_crops(stack: Slices, count: int, size: int, rng: np.random.Generator) -> Tensor:
+    """Crops (count, 1, size, size) at drawn places, flipped left and right at random."""
+    depth, rows, columns = stack.shape
     z, y, x = (rng.integers(n, size=count) for n in (depth, rows - size + 1, columns - size + 1))
     step = np.where(rng.uniform(size=count) < 0.5, -1, 1)
-    return [
-        torch.from_numpy(
-            np.stack(
-                [to_unit(stack[z[k], y[k] : y[k] + size, x[k] : x[k] + size])[:, :: int(step[k])] for k in range(count)]
-            )[:, None]
-        )
-        for stack in stacks
-    ]
+    crops = [to_unit(stack[z[k], y[k] : y[k] + size, x[k] : x[k] + size])[:, :: int(step[k])] for k in range(count)]
+    return torch.from_numpy(np.stack(crops)[:, None])
+
+
+class ArteryCrops:
+    """Pairs of crops with and without contrast agent that show arteries, half of them calcium.
+
+    Parameters
+    ----------
+    slices
+        As from :func:`load_slices`.
+    """
+
+    def __init__(self, slices: Mapping[str, Slices]) -> None:
+        self.slices = slices
+        self.places = [np.argwhere(slices["places"] == kind) for kind in (1, 2)]
+
+    def draw(self, count: int, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Contrast, contrast off, and what each pixel weighs, (count, 1, size, size) each; turned as a square can be."""
+        found: list[list[NDArray[np.float32]]] = [[], [], []]
+        limit = np.array(self.slices["contrast"].shape[1:]) - size
+        for k in range(count):
+            places = self.places[k % 2]
+            z, *middle = places[rng.integers(len(places))]
+            y, x = np.clip(np.array(middle) - rng.integers(size // 4, 3 * size // 4, size=2), 0, limit)
+            window = (z, slice(y, y + size), slice(x, x + size))
+            near = ndimage.binary_dilation(self.slices["places"][window] > 0, iterations=NEAR_PIXELS)
+            turns, is_flipped = int(rng.integers(4)), rng.uniform() < 0.5
+            planes = (
+                to_unit(self.slices["contrast"][window]),
+                to_unit(self.slices["contrast_off"][window]),
+                np.where(near, ARTERY_WEIGHT, 1.0).astype(np.float32),
+            )
+            for of_all, plane in zip(found, planes, strict=True):
+                turned = np.rot90(plane, turns)
+                of_all.append(np.ascontiguousarray(turned[::-1] if is_flipped else turned))
+        contrast, off, weight = (torch.from_numpy(np.stack(planes)[:, None]) for planes in found)
+        return contrast, off, weight
 
 
 class CycleGan(nn.Module):
@@ -93,8 +129,46 @@ class CycleGan(nn.Module):
         )
 
 
-def train(form: Form, optimisation: Mapping[str, Any], slices: Mapping[str, Slices], out: Path) -> BlendedConvolutions:
-    """Train one form; goes on from ``checkpoint.pt`` in `out`.
+def train_paired(optimisation: Mapping[str, Any], slices: Mapping[str, Slices], out: Path) -> BlendedConvolutions:
+    """Train the generator against the slice without contrast agent; goes on from ``checkpoint.pt`` in `out`.
+
+    Returns
+    -------
+    BlendedConvolutions
+        The mapping from contrast to non-contrast slices with averaged weights, ready to answer.
+    """
+    torch.manual_seed(1)
+    network = BlendedConvolutions().to(memory_format=torch.channels_last)
+    average = WeightAverage(network)
+    optimiser = torch.optim.Adam(network.parameters(), betas=tuple(optimisation["betas"]))
+    step, total = 0, int(optimisation["steps"])
+    if (state := load_checkpoint(out / "checkpoint.pt")) is not None:
+        step = resume_training(state, network, optimiser, average)
+    rng = np.random.default_rng([step, 4])
+    crops = ArteryCrops(slices)
+    network.train()
+    with Progress() as progress:
+        bar = progress.add_task("DL-LEM, paired", total=total, completed=step)
+        while step < total:
+            for group in optimiser.param_groups:
+                group["lr"] = optimisation["learning_rate"] * warm_cosine(step, warm_up=100, total=total)
+            contrast, truth, weight = crops.draw(optimisation["batch"], optimisation["crop_pixels"], rng)
+            with torch.autocast("cpu", torch.bfloat16):
+                shares, blended = network.parts(contrast.to(memory_format=torch.channels_last))
+            error = (shares.float() * blended.float()).sum(dim=1, keepdim=True) - truth
+            loss = (weight * error.abs()).sum() / weight.sum()
+            _descend(optimiser, loss)
+            average.update(network)
+            step += 1
+            progress.update(bar, advance=1, description=f"DL-LEM, paired, loss {loss.item():.4f}")
+            if step % CHECKPOINT_STEPS == 0 or step == total:
+                save_checkpoint(out / "checkpoint.pt", training_state(network, optimiser, average, step))
+    network.load_state_dict(average.average)
+    return network.eval()
+
+
+def train_paper(optimisation: Mapping[str, Any], slices: Mapping[str, Slices], out: Path) -> BlendedConvolutions:
+    """Train both mappings as a CycleGAN on unpaired slices; goes on from ``checkpoint.pt`` in `out`.
 
     Returns
     -------
@@ -116,20 +190,19 @@ def train(form: Form, optimisation: Mapping[str, Any], slices: Mapping[str, Slic
     count, size = optimisation["batch"], optimisation["crop_pixels"]
     gan.train()
     with Progress() as progress:
-        bar = progress.add_task(f"DL-LEM, {form}", total=total, completed=step)
+        bar = progress.add_task("DL-LEM, paper", total=total, completed=step)
         while step < total:
-            if form == "paired":
-                contrast, truth = draw_crops([slices["contrast"], slices["contrast_off"]], count, size, rng)
-                loss = functional.l1_loss(gan.to_non_contrast(contrast), truth)
-                _descend(for_generators, loss)
-            else:
-                (contrast,) = draw_crops([slices["contrast"]], count, size, rng)
-                (non_contrast,) = draw_crops([slices["non_contrast"]], count, size, rng)
+            contrast, non_contrast = (
+                draw_crops(slices[kind], count, size, rng) for kind in ("contrast", "non_contrast")
+            )
+            with torch.autocast("cpu", torch.bfloat16):
                 loss, off, on = gan.generator_loss(contrast, non_contrast)
-                _descend(for_generators, loss)
-                _descend(for_discriminators, gan.discriminator_loss(contrast, non_contrast, off, on))
+            _descend(for_generators, loss)
+            with torch.autocast("cpu", torch.bfloat16):
+                doubt = gan.discriminator_loss(contrast, non_contrast, off, on)
+            _descend(for_discriminators, doubt)
             step += 1
-            progress.update(bar, advance=1, description=f"DL-LEM, {form}, loss {loss.item():.4f}")
+            progress.update(bar, advance=1, description=f"DL-LEM, paper, loss {loss.item():.4f}")
             if step % CHECKPOINT_STEPS == 0 or step == total:
                 state = {
                     "gan": gan.state_dict(),
@@ -162,8 +235,9 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    optimisation = tomllib.loads(arguments.config.read_text())["optimisation"]
-    train(arguments.form, optimisation, load_slices(sorted(arguments.cases.glob("*.npz"))), arguments.out)
+    train = {"paper": train_paper, "paired": train_paired}[arguments.form]
+    optimisation = tomllib.loads(arguments.config.read_text())[arguments.form]
+    train(optimisation, load_slices(sorted(arguments.cases.glob("*.npz"))), arguments.out)
 
 
 if __name__ == "__main__":
