@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from coronary.calcium_inpainting.inpainting import inpaint_calcium
 from coronary.calcium_inpainting.patches import HIDDEN_VOXELS
-from coronary.calcium_inpainting.removal import CalciumRemoved, remove_calcium
+from coronary.calcium_inpainting.removal import BORDER_MM, CalciumRemoved, remove_calcium
 from coronary.contract import CalciumFindings, ContrastFindings, ModelSessions, ProgressCallback, QualityNote
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import DerivedFindings, DerivedVolume
@@ -25,6 +25,11 @@ METHODS: Final[dict[Method, str]] = {
 
 #: The smaller of paper 2's cubes, which did better there.
 HIDDEN_SIDE: Final = min(HIDDEN_VOXELS)
+
+ALTERED: Final[dict[Method, str]] = {
+    "seen": f"arteries and what lies within {BORDER_MM:g} mm of them, where calcium adds to the attenuation",
+    "hidden": "calcium that was scored, and its blurred border",
+}
 
 NO_CALCIUM = QualityNote(
     "NO_CALCIUM", "No coronary calcium was found: there is no calcium-removed series, the scan itself is read."
@@ -54,7 +59,7 @@ def predict(
         quality=(*(() if has_calcium else (NO_CALCIUM,)), *basis.quality),
         parameters={
             "removal": METHODS[method],
-            "altered": "calcium that was scored, and its blurred border",
+            "altered": ALTERED[method],
             "scored by": basis.parameters.get("model", "unknown"),
         },
     )
@@ -70,5 +75,7 @@ def _removed(
 ) -> CalciumRemoved:
     is_scored = basis.vessel_labels > 0
     if method == "seen":
-        return remove_calcium(sessions["removal"], volume, is_scored, contrast.calibration_factor_hu, on_progress)
+        is_arterial = is_scored.copy()
+        is_arterial[tuple(contrast.tree.voxels_zyx.T)] = True
+        return remove_calcium(sessions["removal"], volume, is_arterial, contrast.calibration_factor_hu, on_progress)
     return inpaint_calcium(sessions["dense_unet"], volume, is_scored, HIDDEN_SIDE, on_progress)

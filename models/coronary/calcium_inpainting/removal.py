@@ -1,7 +1,6 @@
-"""Calcium taken off a contrast scan voxel by voxel: from each, what a network that sees it says calcium adds to it.
+"""Calcium taken off a contrast scan voxel by voxel, by a network that sees it and says how the scan would look without.
 
-Nothing is invented: noise, lumen and wall beside the calcium stay as they were scanned, so a narrowing stays one.
-Decides which voxels are altered, and hands out the narrowest and the widest lumen that the network thinks possible.
+Lumen and wall beside the calcium stay as they were scanned, so a narrowing stays one. Decides which voxels are altered, and hands out the narrowest and the widest lumen that the network thinks possible.
 """
 
 from __future__ import annotations
@@ -25,15 +24,20 @@ from coronary.calcium_inpainting.patches import (
 from coronary.contract import ModelSession, ProgressCallback
 from coronary.ct_volume import CtVolume
 from coronary.derived_readings import LumenBounds
+from coronary.imaging.connected_pieces import connected_pieces, is_touching
 
-#: Answers of the network: what calcium adds, and the bounds that it lies between in four of five voxels.
+#: Answers of the network: what is expected without calcium, and the bounds that four of five voxels lie between.
 EXPECTED, LOW, HIGH = 0, 1, 2
 
-#: The blurred border of a calcification may reach this far beyond the voxels that were scored, mm.
+#: Calcium is looked for up to this far from the arteries and from the calcium that was scored, mm: plaque lies in the
+#: wall, and its blurred border around it.
 BORDER_MM: Final = 1.5
 
 #: Where calcium adds less than this share of the contrast between wall and blood, the scan stays as it is.
 LEAST_EXCESS: Final = 0.05
+
+#: A connected piece that is altered adds at least this much somewhere, else it is noise.
+LEAST_CORE: Final = 0.4
 
 #: Answers are used up to this far from the middle of a patch; beyond, the network sees too little of what lies around.
 REACH_MM: Final = 8 * PATCH_MM
@@ -64,52 +68,55 @@ class CalciumRemoved:
 def remove_calcium(
     session: ModelSession,
     volume: CtVolume,
-    is_scored: NDArray[np.bool_],
+    is_arterial: NDArray[np.bool_],
     blood_hu: float,
     on_progress: ProgressCallback = lambda _done: None,
 ) -> CalciumRemoved:
-    """Take what calcium adds off the scored calcifications and their borders.
+    """Take what calcium adds off the arteries and their walls, scored or not: what is left of it would pass for lumen.
 
     Parameters
     ----------
     session
-        Takes ``image`` of :func:`.patches.removal_input` and answers (n, 3, 32, 32, 32): what calcium adds.
-    is_scored
-        Shape of the volume: voxels of coronary calcium. Calcium elsewhere is not touched.
+        Takes ``image`` of :func:`.patches.removal_input` and answers (n, 3, 32, 32, 32): the patches without calcium,
+        0 for wall and 1 for blood.
+    is_arterial
+        Shape of the volume: voxels of coronary arteries and of their calcium. Calcium elsewhere is not touched.
     blood_hu
         Attenuation of the coronary lumen.
 
     Raises
     ------
     ValueError
-        If `is_scored` has another shape than the volume.
+        If `is_arterial` has another shape than the volume.
     """
-    if is_scored.shape != volume.voxels_hu.shape:
-        raise ValueError(f"scored voxels have shape {is_scored.shape}, the volume {volume.voxels_hu.shape}")
-    index_zyx = within_reach(is_scored, volume.spacing_zyx_mm, BORDER_MM)
+    if is_arterial.shape != volume.voxels_hu.shape:
+        raise ValueError(f"arteries have shape {is_arterial.shape}, the volume {volume.voxels_hu.shape}")
+    index_zyx = within_reach(is_arterial, volume.spacing_zyx_mm, BORDER_MM)
     excess = _excess(session, volume, index_zyx, blood_hu, on_progress)
-    chosen = excess[:, EXPECTED] >= LEAST_EXCESS
+    piece = connected_pieces(index_zyx, excess[:, EXPECTED] >= LEAST_EXCESS)
+    chosen = is_touching(piece, excess[:, EXPECTED] >= LEAST_CORE)
     altered, excess_hu = tuple(index_zyx[chosen].T), excess[chosen] * (blood_hu - WALL_HU)
-    is_altered = np.zeros(is_scored.shape, dtype=np.bool_)
+    is_altered = np.zeros(is_arterial.shape, dtype=np.bool_)
     is_altered[altered] = True
-    # The bounds are learnt one by one: what is expected lies between them all the same.
-    excess_hu[:, LOW] = np.clip(excess_hu[:, LOW], 0.0, excess_hu[:, EXPECTED])
-    excess_hu[:, HIGH] = np.maximum(excess_hu[:, HIGH], excess_hu[:, EXPECTED])
-    expected, wide, narrow = (_without(volume, altered, excess_hu[:, answer]) for answer in (EXPECTED, LOW, HIGH))
+    # The bounds are learnt one by one: what is expected lies between them all the same. Little attenuation without
+    # calcium is much that calcium adds.
+    excess_hu[:, LOW] = np.maximum(excess_hu[:, LOW], excess_hu[:, EXPECTED])
+    excess_hu[:, HIGH] = np.clip(excess_hu[:, HIGH], 0.0, excess_hu[:, EXPECTED])
+    expected, narrow, wide = (_without(volume, altered, excess_hu[:, answer]) for answer in (EXPECTED, LOW, HIGH))
     return CalciumRemoved(expected, is_altered, LumenBounds(wide, narrow))
 
 
 def within_reach(
-    is_scored: NDArray[np.bool_], spacing_zyx_mm: tuple[float, float, float], reach_mm: float
+    mask: NDArray[np.bool_], spacing_zyx_mm: tuple[float, float, float], reach_mm: float
 ) -> NDArray[np.int64]:
-    """Indices (n, 3), in raster order, of the voxels of calcium and of all within `reach_mm` around it."""
-    scored = np.argwhere(is_scored)
-    if not len(scored):
-        return scored
+    """Indices (n, 3), in raster order, of the voxels of a mask and of all within `reach_mm` around it."""
+    inside = np.argwhere(mask)
+    if not len(inside):
+        return inside
     margin = np.ceil(reach_mm / np.array(spacing_zyx_mm)).astype(int) + 1
-    first = np.maximum(scored.min(axis=0) - margin, 0)
-    box = tuple(slice(a, b) for a, b in zip(first, scored.max(axis=0) + margin + 1, strict=True))
-    near = ndimage.distance_transform_edt(~is_scored[box], sampling=spacing_zyx_mm) <= reach_mm
+    first = np.maximum(inside.min(axis=0) - margin, 0)
+    box = tuple(slice(a, b) for a, b in zip(first, inside.max(axis=0) + margin + 1, strict=True))
+    near = ndimage.distance_transform_edt(~mask[box], sampling=spacing_zyx_mm) <= reach_mm
     return np.asarray(np.argwhere(near) + first)
 
 
@@ -130,9 +137,10 @@ def _excess(
         some = cubes[first : first + BATCH]
         patches = np.stack([cut_patch(volume, axes @ middle) for middle, _ in some])
         (answers,) = session.run({"image": removal_input(patches, blood_hu)})
-        for (middle, covered), answer in zip(some, answers, strict=True):
+        scanned = (patches - WALL_HU) / (blood_hu - WALL_HU)
+        for (middle, covered), patch, answer in zip(some, scanned, answers, strict=True):
             for k in range(3):
-                excess[covered, k] = at_places(answer[k], places[covered], middle)
+                excess[covered, k] = at_places(patch - answer[k], places[covered], middle)
             done += len(covered)
         on_progress(done / len(places))
     return excess

@@ -28,8 +28,14 @@ PIXEL_MM: Final = 0.2
 #: vein or branch does not yet.
 BORDER_MM: Final = 0.6
 
-#: Smoothing of the measured areas along the artery, standard deviation in mm: less than the shortest narrowing.
+#: Smoothing along the artery, of attenuations and then of areas, standard deviation in mm: less than the shortest
+#: narrowing.
 ALONG_SIGMA_MM: Final = 0.5
+
+#: Share of blood below which a pixel holds none: counted up over a cross-section, the noise of wall and plaque would be
+#: a lumen of 0.7 mm. On the calcium-free twins of 13 virtual patients with severe calcium (943002-943053, 20 stenoses
+#: of at least 50 %) the mean error of those is -5 points with it, -15 without.
+LEAST_BLOOD: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,8 +86,10 @@ def measure_profile(
     radius_mm = _healthy_radius_mm(line)
     half_width_mm = float(radius_mm.max()) + BORDER_MM + PIXEL_MM
     frames = line.frames()
-    hu = cross_sections(volume, line.points_lps_mm, frames, half_width_mm, PIXEL_MM)
-    blood = np.clip((hu - WALL_HU) / (blood_hu - WALL_HU), 0.0, 1.0)
+    planes_hu = cross_sections(volume, line.points_lps_mm, frames, half_width_mm, PIXEL_MM)
+    hu = smoothed(planes_hu.astype(np.float64), ALONG_SIGMA_MM)
+    share = (hu - WALL_HU) / (blood_hu - WALL_HU)
+    blood = np.clip((share - LEAST_BLOOD) / (1.0 - LEAST_BLOOD), 0.0, 1.0)
     across = offsets_mm(half_width_mm, PIXEL_MM)
     from_middle = np.hypot(across[:, None], across[None, :])
     # Pixels on the border of the window count by the part of them that lies inside.

@@ -18,8 +18,10 @@ class Network:
     """Says that calcium adds what lies above blood; half of it at least, one and a half at most."""
 
     def run(self, inputs):
-        added = np.maximum(COARSE_RANGE[1] * inputs["image"][:, 1] - 1.0, 0.0)
-        return [np.stack([added, 0.5 * added, 1.5 * added], axis=1)]
+        fine, coarse = np.moveaxis(inputs["image"], 1, 0)
+        scanned = COARSE_RANGE[1] * coarse + np.minimum(fine, 0.0)
+        added = np.maximum(scanned - 1.0, 0.0)
+        return [np.stack([scanned - share * added for share in (1.0, 1.5, 0.5)], axis=1)]
 
 
 def predicted(volume, basis, family=FAMILY, **networks):

@@ -13,6 +13,7 @@ from typing import Literal, cast, get_args
 import torch
 from torch import Tensor, nn
 
+from coronary.calcium_inpainting.patches import COARSE_RANGE
 from coronary.training_kit.unet import UNet
 
 NetworkName = Literal["dense-unet", "densenet", "u-net", "autoencoder"]
@@ -30,6 +31,9 @@ LEVEL_MAPS = (16, 32, 64)
 
 CHANNELS = 2
 
+#: What the removal network may put in the place of calcium: fat to the brightest blood.
+THOUGHT_RANGE = (-0.5, 1.2)
+
 
 def build_network(name: NetworkName) -> nn.Module:
     """The untrained network of this name."""
@@ -43,15 +47,23 @@ def build_network(name: NetworkName) -> nn.Module:
 
 
 class RemovalNetwork(nn.Module):
-    """Sees the calcium (:func:`..patches.removal_input`) and answers what it adds: expected, low and high bound."""
+    """Sees the calcium (:func:`..patches.removal_input`) and answers the patch without it: expected, and two bounds.
+
+    Every voxel is a mean of what was scanned and what is thought to lie there; how much of each, the network decides.
+    Where there is no calcium that leaves the scan as it is, with its noise.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.inner = UNet(CHANNELS, 3, LEVEL_MAPS, 3)
+        self.inner = UNet(CHANNELS, 4, LEVEL_MAPS, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """Attenuation in units of the contrast between wall and blood, shape (batch, 3, z, y, x)."""
-        return cast(Tensor, self.inner(x))
+        answer = self.inner(x).float()
+        low, high = THOUGHT_RANGE
+        kept, thought = torch.sigmoid(answer[:, :1]), low + (high - low) * torch.sigmoid(answer[:, 1:])
+        scanned = x[:, 1:] * COARSE_RANGE[1] + torch.clamp(x[:, :1], max=0.0)
+        return kept * scanned + (1.0 - kept) * thought
 
 
 class _Correcting(nn.Module):

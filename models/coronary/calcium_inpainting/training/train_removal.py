@@ -1,4 +1,4 @@
-"""Train the network that sees the calcium: what does it add to every voxel of a patch, and between which bounds?
+"""Train the network that sees the calcium: how would a patch look without it, and between which bounds?
 
 Ours, beside paper 2's networks that see nothing of the hidden cube. Resumable: a kill costs at most the steps since the
 last checkpoint. The averaged weights of the last step are kept.
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 from torch import Tensor, nn
 
-from coronary.calcium_inpainting.patches import WALL_HU, removal_input
-from coronary.calcium_inpainting.training.network import RemovalNetwork
+from coronary.calcium_inpainting.patches import FINE_RANGE, WALL_HU, removal_input
+from coronary.calcium_inpainting.training.network import THOUGHT_RANGE, RemovalNetwork
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
 from coronary.training_kit.weights import WeightAverage, resume_training, training_state, warm_cosine
 
@@ -44,8 +44,8 @@ def load_cases(paths: Sequence[Path]) -> dict[str, NDArray[Any]]:
 
 def draw_batch(
     cases: Mapping[str, NDArray[Any]], optimisation: Mapping[str, Any], rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """Inputs (batch, 2, z, y, x) and what calcium adds in units of the contrast (batch, z, y, x).
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs (batch, 2, z, y, x), and the patches as scanned and without calcium, (batch, z, y, x), as at the network.
 
     A patch is turned to one of the 48 orientations of a cube. The attenuation of blood is known with an error, as in
     serving.
@@ -62,19 +62,21 @@ def draw_batch(
         bloods.append(WALL_HU + known * (float(cases["blood_hu"][k]) - WALL_HU))
     seen, wanted = np.stack(pairs, axis=1)
     blood_hu = np.array(bloods, np.float32)[:, None, None, None]
-    excess = (seen - wanted) / (blood_hu - WALL_HU)
-    return torch.from_numpy(removal_input(seen, blood_hu)), torch.from_numpy(excess)
+    scanned, truth = (torch.from_numpy((hu - WALL_HU) / (blood_hu - WALL_HU)) for hu in (seen, wanted))
+    return torch.from_numpy(removal_input(seen, blood_hu)), scanned, truth
 
 
-def removal_loss(answer: Tensor, excess: Tensor, quantile: float) -> Tensor:
+def removal_loss(answer: Tensor, scanned: Tensor, truth: Tensor, quantile: float) -> Tensor:
     """Error of the three answers where calcium adds something, and a little of it elsewhere.
 
-    The first answer is drawn to the mean of small errors and the median of large ones (Huber, width 0.2); the other
-    two to the quantiles `quantile` and 1 - `quantile` (pinball loss, Koenker 1978).
+    The first answer is drawn to the mean (squared error, linear from 0.5 on); the other two to the quantiles
+    `quantile` and 1 - `quantile` (pinball loss, Koenker 1978).
     """
-    weight = 0.05 + 0.95 * (excess >= LEAST_EXCESS).float()
-    expected = nn.functional.smooth_l1_loss(answer[:, 0], excess, beta=0.2, reduction="none")
-    low, high = (_pinball(answer[:, k], excess, share) for k, share in ((1, quantile), (2, 1.0 - quantile)))
+    weight = 0.05 + 0.95 * (scanned - truth >= LEAST_EXCESS).float()
+    # Blood and what is brighter are the same lumen; what is darker than the network sees is the same lung.
+    wanted = torch.clamp(truth, FINE_RANGE[0], THOUGHT_RANGE[1])
+    expected = nn.functional.smooth_l1_loss(answer[:, 0], wanted, beta=0.5, reduction="none")
+    low, high = (_pinball(answer[:, k], wanted, share) for k, share in ((1, quantile), (2, 1.0 - quantile)))
     return (weight * (expected + low + high)).sum() / weight.sum()
 
 
@@ -101,10 +103,10 @@ def train(optimisation: Mapping[str, Any], cases: Mapping[str, NDArray[Any]], ou
             for group in optimiser.param_groups:
                 factor = warm_cosine(step, warm_up=optimisation["warm_up_steps"], total=total)
                 group["lr"] = optimisation["learning_rate"] * factor
-            inputs, excess = draw_batch(cases, optimisation, rng)
+            inputs, scanned, truth = draw_batch(cases, optimisation, rng)
             with torch.autocast("cpu", torch.bfloat16):
                 answer = network(inputs.to(memory_format=torch.channels_last_3d))
-            loss = removal_loss(answer.float(), excess, optimisation["quantile"])
+            loss = removal_loss(answer.float(), scanned, truth, optimisation["quantile"])
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()

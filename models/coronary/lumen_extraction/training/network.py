@@ -15,7 +15,7 @@ from coronary.training_kit.unet import UNet
 #: Convolutions that are blended; the paper's figure 1 does not say how many.
 BLENDED = 16
 
-#: Feature maps per level of the U-Net that blends them; the paper gives none. 320 slices take half a minute on two cores.
+#: Feature maps per level of the U-Net that blends them; the paper gives none.
 LEVEL_MAPS = (8, 16, 32, 64)
 
 #: Feature maps per level of the discriminator.

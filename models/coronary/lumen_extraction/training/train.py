@@ -71,7 +71,7 @@ class ArteryCrops:
         self.places = [np.argwhere(slices["places"] == kind) for kind in (1, 2)]
 
     def draw(self, count: int, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Contrast, contrast off, and what each pixel weighs, (count, 1, size, size) each; turned as a square can be."""
+        """Contrast, contrast off, and weights, (count, 1, size, size) each, turned as a square can be."""
         found: list[list[NDArray[np.float32]]] = [[], [], []]
         limit = np.array(self.slices["contrast"].shape[1:]) - size
         for k in range(count):
