@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 
+from coronary.calcium_inpainting import CalciumInpainting
 from coronary.ccta_scoring import CctaScoring
 from coronary.contract import Family, ModelManifest, NetworkFile
 from coronary.csct_scoring import CsctScoring
+from coronary.lumen_extraction import LumenExtraction
 
-FAMILIES: tuple[Family, ...] = (CsctScoring(), CctaScoring())
+FAMILIES: tuple[Family, ...] = (CsctScoring(), CctaScoring(), CalciumInpainting(), LumenExtraction())
 
 
 def family_named(name: str) -> Family:

@@ -1,14 +1,17 @@
-"""A study with a calcium-scoring CT and a contrast scan is pushed: two scores, and whether they agree."""
+"""A study with a calcium-scoring CT and a contrast scan is pushed: two scores, whether they agree, and new series."""
 
 import io
 from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import CTImageStorage
 
 from agatha.dicom.virtual_study import VirtualStudy, write_virtual_study
+from coronary.registry import FAMILIES
 from coronary.virtual_patient import draw_acquisition, draw_patient, render
 from peers.agatha_service import AgathaService, answered_service, wait_for
 from peers.orthanc import Archive
@@ -35,7 +38,12 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> VirtualStudy:
 @pytest.fixture(scope="module")
 def agatha(tmp_path_factory: pytest.TempPathFactory, archive: Archive, study: VirtualStudy) -> Iterator[AgathaService]:
     with answered_service(
-        tmp_path_factory.mktemp("agatha"), archive, study, results=2, patience_s=PATIENCE_S
+        tmp_path_factory.mktemp("agatha"),
+        archive,
+        study,
+        results=len(FAMILIES),
+        patience_s=PATIENCE_S,
+        AGATHA_ANALYSES=",".join(family.name for family in FAMILIES),
     ) as service:
         yield service
 
@@ -46,12 +54,12 @@ def results(agatha: AgathaService, study: VirtualStudy) -> dict[str, dict[str, A
     return {result["analysis"]: dict(result) for result in found}
 
 
-def test_both_analyses_have_a_score_that_follows_the_schema(
+def test_every_analysis_has_a_result_that_follows_the_schema(
     agatha: AgathaService, results: dict[str, dict[str, Any]]
 ) -> None:
     openapi = agatha.get("/openapi.json")
     schema = {"$ref": "#/components/schemas/ResultDocument", "components": openapi["components"]}
-    assert set(results) == {"csct-scoring", "ccta-scoring"}
+    assert set(results) == {family.name for family in FAMILIES}
     for result in results.values():
         jsonschema.validate(result, schema)
         assert result["state"] == "completed", result["reason"]
@@ -77,7 +85,8 @@ def test_the_report_of_the_estimate_never_uses_the_agatston_method(
     archive: Archive, results: dict[str, dict[str, Any]]
 ) -> None:
     reports = {}
-    for analysis, result in results.items():
+    for analysis in ("csct-scoring", "ccta-scoring"):
+        result = results[analysis]
         (uid,) = next(output["sop_instance_uids"] for output in result["outputs"] if output["kind"] == "sr")
         wait_for("the report in the archive", lambda uid=uid: uid in archive.instances())
         reports[analysis] = pydicom.dcmread(io.BytesIO(archive.file(archive.instances()[uid]))).to_json()
@@ -93,6 +102,55 @@ def test_tree_and_views_reach_the_archive(archive: Archive, results: dict[str, d
     assert {"sr", "seg-anatomy", "summary", "tree-views"} <= set(outputs)
     expected = {uid for uids in outputs.values() for uid in uids}
     wait_for("the objects in the archive", lambda: expected <= set(archive.instances()))
+
+
+def test_every_derived_image_reaches_the_archive_in_the_place_of_its_source(
+    archive: Archive, results: dict[str, dict[str, Any]], study: VirtualStudy
+) -> None:
+    sources = {}
+    for path in study.series["ccta"]:
+        source = pydicom.dcmread(path)
+        sources[source.SOPInstanceUID] = source
+    series = {
+        output["kind"]: output["sop_instance_uids"]
+        for analysis in ("calcium-inpainting", "lumen-extraction")
+        for output in results[analysis]["outputs"]
+        if output["sop_class_uid"] == CTImageStorage
+    }
+    assert set(series) == {"ct-calcium-removed", "ct-lumen", "ct-non-contrast"}
+    expected = {uid for uids in series.values() for uid in uids}
+    wait_for("all derived images in the archive", lambda: expected <= set(archive.instances()), PATIENCE_S)
+    stored = archive.instances()
+    pixels: dict[str, dict[str, Any]] = {}
+    for kind, uids in series.items():
+        assert len(uids) == len(sources)
+        for uid in uids[::40]:
+            image = pydicom.dcmread(io.BytesIO(archive.file(stored[uid])))
+            source = sources[image.SourceImageSequence[0].ReferencedSOPInstanceUID]
+            for keyword in ("FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
+                assert image[keyword].value == source[keyword].value
+            hu = image.pixel_array * float(image.RescaleSlope) + float(image.RescaleIntercept)
+            pixels.setdefault(source.SOPInstanceUID, {"source": source})[kind] = hu
+    for each in pixels.values():
+        source = each["source"]
+        scanned = source.pixel_array * float(source.RescaleSlope) + float(source.RescaleIntercept)
+        # What a source of 12 bits cannot store is the nearest value that it can.
+        assert np.mean(each["ct-lumen"] + each["ct-non-contrast"] == scanned) > 0.999
+        assert np.mean(each["ct-calcium-removed"] == scanned) > 0.99
+
+
+def test_segments_are_read_with_their_bounds(results: dict[str, dict[str, Any]]) -> None:
+    stenosis = results["calcium-inpainting"]["stenosis"]
+    assert {segment["artery"] for segment in stenosis["segments"]} >= {"LAD", "LCX", "RCA"}
+    for segment in stenosis["segments"]:
+        low, high = segment["derived_bounds_percent"]
+        assert 0.0 <= low <= high <= 100.0
+        assert segment["is_trusted"] is (not segment["distrust"])
+    assert results["lumen-extraction"]["stenosis"]["segments"]
+
+
+def test_the_work_list_says_that_the_series_is_ready(agatha: AgathaService) -> None:
+    assert "alcium-removed series" in agatha.page("/")
 
 
 def test_the_study_page_shows_the_comparison(agatha: AgathaService, study: VirtualStudy) -> None:

@@ -26,9 +26,9 @@ START_S = 120.0
 
 
 class AgathaService:
-    """`agatha serve` with an archive as its only destination."""
+    """`agatha serve` with an archive as its only destination; settings beyond that by their variables."""
 
-    def __init__(self, folder: Path, archive: Archive) -> None:
+    def __init__(self, folder: Path, archive: Archive, **settings: str) -> None:
         self.dicom_port, self.http_port = free_port(), free_port()
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AGATHA_")}
         arguments = ["--data-dir", folder, "--dicom-port", self.dicom_port, "--http-port", self.http_port]
@@ -40,7 +40,8 @@ class AgathaService:
                 "AGATHA_SETTLE_S": "1",
                 "AGATHA_QUIET_S": "5",
                 "AGATHA_DISK_RESERVE_MB": "0",
-            },
+            }
+            | settings,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -88,10 +89,10 @@ def wait_for(what: str, look: Callable[[], Any], patience_s: float = PATIENCE_S)
 
 @contextmanager
 def answered_service(
-    folder: Path, archive: Archive, study: VirtualStudy, *, results: int, patience_s: float = PATIENCE_S
+    folder: Path, archive: Archive, study: VirtualStudy, *, results: int, patience_s: float = PATIENCE_S, **settings: str
 ) -> Iterator[AgathaService]:
     """A service that was sent a study and has this many final results; it must end cleanly."""
-    service = AgathaService(folder, archive)
+    service = AgathaService(folder, archive, **settings)
     try:
         for paths in study.series.values():
             sent = storescu(service.dicom_port, paths)

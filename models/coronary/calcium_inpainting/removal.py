@@ -24,7 +24,6 @@ from coronary.calcium_inpainting.patches import (
 from coronary.contract import ModelSession, ProgressCallback
 from coronary.ct_volume import CtVolume
 from coronary.derived_readings import LumenBounds
-from coronary.imaging.connected_pieces import connected_pieces, is_touching
 
 #: Answers of the network: what is expected without calcium, and the bounds that four of five voxels lie between.
 EXPECTED, LOW, HIGH = 0, 1, 2
@@ -36,7 +35,8 @@ BORDER_MM: Final = 1.5
 #: Where calcium adds less than this share of the contrast between wall and blood, the scan stays as it is.
 LEAST_EXCESS: Final = 0.05
 
-#: A connected piece that is altered adds at least this much somewhere, else it is noise.
+#: Calcium adds at least this much somewhere; less is noise, or blood a little brighter than elsewhere. Its border lies
+#: within BORDER_MM.
 LEAST_CORE: Final = 0.4
 
 #: Answers are used up to this far from the middle of a patch; beyond, the network sees too little of what lies around.
@@ -93,8 +93,11 @@ def remove_calcium(
         raise ValueError(f"arteries have shape {is_arterial.shape}, the volume {volume.voxels_hu.shape}")
     index_zyx = within_reach(is_arterial, volume.spacing_zyx_mm, BORDER_MM)
     excess = _excess(session, volume, index_zyx, blood_hu, on_progress)
-    piece = connected_pieces(index_zyx, excess[:, EXPECTED] >= LEAST_EXCESS)
-    chosen = is_touching(piece, excess[:, EXPECTED] >= LEAST_CORE)
+    is_core = np.zeros(is_arterial.shape, dtype=np.bool_)
+    is_core[tuple(index_zyx[excess[:, EXPECTED] >= LEAST_CORE].T)] = True
+    near_core = np.zeros(is_arterial.shape, dtype=np.bool_)
+    near_core[tuple(within_reach(is_core, volume.spacing_zyx_mm, BORDER_MM).T)] = True
+    chosen = (excess[:, EXPECTED] >= LEAST_EXCESS) & near_core[tuple(index_zyx.T)]
     altered, excess_hu = tuple(index_zyx[chosen].T), excess[chosen] * (blood_hu - WALL_HU)
     is_altered = np.zeros(is_arterial.shape, dtype=np.bool_)
     is_altered[altered] = True

@@ -33,6 +33,9 @@ SrSopClass = Literal["comprehensive-3d", "enhanced", "comprehensive"]
 #: Same as the names in coronary.registry, which is not imported: the listener has nothing to do with science.
 AnalysisName = Literal["csct-scoring", "ccta-scoring", "calcium-inpainting", "lumen-extraction"]
 
+#: Lumen extraction writes two more series as large as the source: it is asked for by name.
+DEFAULT_ANALYSES: Final[tuple[AnalysisName, ...]] = ("csct-scoring", "ccta-scoring", "calcium-inpainting")
+
 #: A list is written with commas.
 Words = Annotated[tuple[str, ...], NoDecode]
 
@@ -64,7 +67,7 @@ class Settings(BaseSettings):
     association_idle_timeout_s: float = Field(default=60.0, gt=0)
 
     # Analysing
-    analyses: Annotated[tuple[AnalysisName, ...], NoDecode] = ()
+    analyses: Annotated[tuple[AnalysisName, ...], NoDecode, Field(min_length=1)] = DEFAULT_ANALYSES
     settle_s: float = Field(default=5.0, ge=0)
     quiet_s: float = Field(default=90.0, ge=0)
     stage_limit_s: int = Field(default=600, ge=10)

@@ -10,7 +10,15 @@ from typing import get_args
 import pytest
 
 from agatha import report
-from agatha.processes.settings import ConfigurationError, Settings, SrSopClass, read_settings, unknown_variables
+from agatha.processes.settings import (
+    AnalysisName,
+    ConfigurationError,
+    Settings,
+    SrSopClass,
+    read_settings,
+    unknown_variables,
+)
+from coronary.registry import FAMILIES
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -42,6 +50,16 @@ def test_urls_that_are_given_are_taken(monkeypatch):
     assert settings.database == "postgresql://u:secret@db/agatha"
     assert settings.broker == "redis://r:6379/0"
     assert "secret" not in repr(settings)
+
+
+def test_the_analyses_to_choose_from_are_those_there_are(monkeypatch):
+    assert set(get_args(AnalysisName)) == {family.name for family in FAMILIES}
+    assert set(read_settings().analyses) < set(get_args(AnalysisName))
+    settings = with_environment(monkeypatch, AGATHA_ANALYSES="ccta-scoring, lumen-extraction")
+    assert settings.analyses == ("ccta-scoring", "lumen-extraction")
+    for wrong in ("", "ccta-scoring,brain-scoring"):
+        with pytest.raises(ConfigurationError, match="AGATHA_ANALYSES"):
+            with_environment(monkeypatch, AGATHA_ANALYSES=wrong)
 
 
 def test_an_empty_variable_is_an_unset_one(monkeypatch):

@@ -107,6 +107,14 @@ def test_calcium_taken_for_lumen_hides_a_stenosis_and_left_out_shows_it():
     assert 0.2 < segment.covered_share < 0.6
 
 
+def test_an_artery_without_any_lumen_is_occluded_and_no_number_is_lost():
+    volume, line, _ = drawn()
+    dark = CtVolume(np.full_like(volume.voxels_hu, -80), volume.affine_lps)
+    profile = measure_profile(dark, line, BLOOD_HU)
+    assert (profile.diameter_mm == 0.0).all()
+    assert (profile.narrowing == 1.0).all()
+
+
 def test_healthy_diameter_ignores_what_disease_narrows():
     along = np.arange(0.0, 100.0, 0.5)
     truth = 3.6 - 0.012 * along

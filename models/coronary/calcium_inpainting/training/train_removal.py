@@ -28,6 +28,11 @@ CHECKPOINT_STEPS = 200
 #: Where calcium adds less than this share of the contrast between wall and blood, there is none.
 LEAST_EXCESS = 0.03
 
+#: What a voxel without calcium weighs, of blood and of anything else; one with calcium weighs 1. Blood beside calcium must
+#: stay as it was scanned.
+BLOOD_WEIGHT = 0.5
+OTHER_WEIGHT = 0.05
+
 #: Patches that are drawn from those with calcium.
 CALCIFIED_SHARE = 0.85
 
@@ -67,12 +72,13 @@ def draw_batch(
 
 
 def removal_loss(answer: Tensor, scanned: Tensor, truth: Tensor, quantile: float) -> Tensor:
-    """Error of the three answers where calcium adds something, and a little of it elsewhere.
+    """Error of the three answers where calcium adds something, and less of it elsewhere.
 
     The first answer is drawn to the mean (squared error, linear from 0.5 on); the other two to the quantiles
     `quantile` and 1 - `quantile` (pinball loss, Koenker 1978).
     """
-    weight = 0.05 + 0.95 * (scanned - truth >= LEAST_EXCESS).float()
+    has_calcium, is_blood = scanned - truth >= LEAST_EXCESS, truth >= 0.5
+    weight = torch.where(has_calcium, 1.0, torch.where(is_blood, BLOOD_WEIGHT, OTHER_WEIGHT))
     # Blood and what is brighter are the same lumen; what is darker than the network sees is the same lung.
     wanted = torch.clamp(truth, FINE_RANGE[0], THOUGHT_RANGE[1])
     expected = nn.functional.smooth_l1_loss(answer[:, 0], wanted, beta=0.5, reduction="none")
