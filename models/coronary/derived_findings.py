@@ -46,20 +46,15 @@ class SegmentReading:
         On the derived series.
     distrust
         Why the derived series must not be read here, one sentence; empty where it may.
-    bounds_percent
-        Lowest and highest diameter stenosis that what made the series thinks possible; None where it says nothing.
     """
 
     original: SegmentStenosis
     derived: SegmentStenosis
     distrust: str = ""
-    bounds_percent: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if (self.original.artery, self.original.segment) != (self.derived.artery, self.derived.segment):
             raise ValueError(f"readings of two segments: {self.original}, {self.derived}")
-        if self.bounds_percent is not None and not self.bounds_percent[0] <= self.bounds_percent[1]:
-            raise ValueError(f"bounds of a stenosis are {self.bounds_percent}, expected the lower one first")
 
     @property
     def is_trusted(self) -> bool:

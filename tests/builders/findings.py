@@ -437,7 +437,6 @@ def derived_findings(volume: CtVolume, findings: CalciumFindings) -> DerivedFind
             SegmentStenosis(line.name, segment, 60.5 + segment, 10.0, 1.5, 3.0, 0.4),
             SegmentStenosis(line.name, segment, 20.25 + segment, 10.5, 2.25, 3.0, 0.0),
             distrust="" if segment != 2 else "calcium fills the whole cross-section",
-            bounds_percent=(10.0 + segment, 30.0 + segment),
         )
         for line in findings.contrast.tree.centerlines
         for segment in dict.fromkeys(line.segment.tolist())

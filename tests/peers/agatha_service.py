@@ -89,7 +89,13 @@ def wait_for(what: str, look: Callable[[], Any], patience_s: float = PATIENCE_S)
 
 @contextmanager
 def answered_service(
-    folder: Path, archive: Archive, study: VirtualStudy, *, results: int, patience_s: float = PATIENCE_S, **settings: str
+    folder: Path,
+    archive: Archive,
+    study: VirtualStudy,
+    *,
+    results: int,
+    patience_s: float = PATIENCE_S,
+    **settings: str,
 ) -> Iterator[AgathaService]:
     """A service that was sent a study and has this many final results; it must end cleanly."""
     service = AgathaService(folder, archive, **settings)

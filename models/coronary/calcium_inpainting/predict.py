@@ -9,11 +9,11 @@ from typing import Final, Literal
 
 from coronary.calcium_inpainting.inpainting import inpaint_calcium
 from coronary.calcium_inpainting.patches import HIDDEN_VOXELS
-from coronary.calcium_inpainting.removal import BORDER_MM, CalciumRemoved, remove_calcium
+from coronary.calcium_inpainting.removal import CalciumRemoved, remove_calcium
 from coronary.contract import CalciumFindings, ContrastFindings, ModelSessions, ProgressCallback, QualityNote
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import DerivedFindings, DerivedVolume
-from coronary.derived_readings import cad_rads_of, read_segments
+from coronary.derived_readings import DOUBT_RULE, cad_rads_of, notes_of_series, read_segments
 
 #: How calcium is removed: by a network that sees it (ours), or by the sliding hidden cube of paper 2.
 Method = Literal["seen", "hidden"]
@@ -25,11 +25,6 @@ METHODS: Final[dict[Method, str]] = {
 
 #: The smaller of paper 2's cubes, which did better there.
 HIDDEN_SIDE: Final = min(HIDDEN_VOXELS)
-
-ALTERED: Final[dict[Method, str]] = {
-    "seen": f"arteries and what lies within {BORDER_MM:g} mm of them, where calcium adds to the attenuation",
-    "hidden": "calcium that was scored, and its blurred border",
-}
 
 NO_CALCIUM = QualityNote(
     "NO_CALCIUM", "No coronary calcium was found: there is no calcium-removed series, the scan itself is read."
@@ -47,7 +42,7 @@ def predict(
     """Remove the scored calcium and measure all segments; without calcium there are readings but no series."""
     removed = _removed(method, sessions, volume, basis, contrast, lambda done: on_progress(0.8 * done))
     on_progress(0.8)
-    readings = read_segments(volume, removed.volume, basis, contrast, removed.bounds)
+    readings = read_segments(volume, removed.volume, basis, contrast)
     on_progress(1.0)
     has_calcium = bool(removed.is_altered.any())
     series = DerivedVolume("calcium-removed", removed.volume.voxels_hu, removed.is_altered)
@@ -56,10 +51,11 @@ def predict(
         readings=readings,
         cad_rads=cad_rads_of(readings, has_plaque=has_calcium),
         tree=contrast.tree,
-        quality=(*(() if has_calcium else (NO_CALCIUM,)), *basis.quality),
+        quality=(*(() if has_calcium else (NO_CALCIUM,)), *notes_of_series(basis)),
         parameters={
             "removal": METHODS[method],
-            "altered": ALTERED[method],
+            "altered": "calcium that was scored, and its blurred border",
+            "doubtful": DOUBT_RULE,
             "scored by": basis.parameters.get("model", "unknown"),
         },
     )
@@ -75,7 +71,5 @@ def _removed(
 ) -> CalciumRemoved:
     is_scored = basis.vessel_labels > 0
     if method == "seen":
-        is_arterial = is_scored.copy()
-        is_arterial[tuple(contrast.tree.voxels_zyx.T)] = True
-        return remove_calcium(sessions["removal"], volume, is_arterial, contrast.calibration_factor_hu, on_progress)
+        return remove_calcium(sessions["removal"], volume, is_scored, contrast.calibration_factor_hu, on_progress)
     return inpaint_calcium(sessions["dense_unet"], volume, is_scored, HIDDEN_SIDE, on_progress)

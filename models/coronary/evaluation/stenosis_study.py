@@ -67,11 +67,14 @@ class SegmentRecord:
     def derived_rating(self, series: str, *, is_guarded: bool = False) -> float:
         """The same with the derived series, which is read only where the original cannot be (paper 0, figure 3).
 
-        Guarded, it is not read either where it says so of itself: the segment then stays unreadable.
+        Guarded, a segment of which the series itself says that it must not be read stays significant, as the paper
+        takes what is unreadable: at the lowest significant grade, or a higher one that is read.
         """
-        if not self.is_unreadable or (is_guarded and series in self.distrusted):
+        if not self.is_unreadable:
             return self.original_rating
-        return reader_grade(self.derived_percent[series]) / 100.0
+        grade = reader_grade(self.derived_percent[series])
+        is_warned = is_guarded and series in self.distrusted
+        return max(grade, SIGNIFICANT_GRADE if is_warned else 0) / 100.0
 
 
 @dataclass(frozen=True, slots=True)

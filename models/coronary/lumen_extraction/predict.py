@@ -12,7 +12,7 @@ import numpy as np
 from coronary.contract import CalciumFindings, ContrastFindings, ModelSession, ProgressCallback
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import DerivedFindings, DerivedVolume
-from coronary.derived_readings import COVERED_SHARE, cad_rads_of, read_segments
+from coronary.derived_readings import DOUBT_RULE, cad_rads_of, notes_of_series, read_segments
 from coronary.lumen_extraction.difference import FIELD_MM, turn_contrast_off
 
 #: Blood without contrast agent, HU: added to the lumen series, whose blood then is as bright as that of the scan.
@@ -36,11 +36,11 @@ def predict(
         readings=readings,
         cad_rads=cad_rads_of(readings, has_plaque=bool(basis.vessel_labels.any())),
         tree=contrast.tree,
-        quality=basis.quality,
+        quality=notes_of_series(basis),
         parameters={
             "non-contrast": f"every slice mapped by a network within {FIELD_MM:g} mm around the heart",
             "lumen": "contrast scan minus non-contrast series",
-            "not trusted from": f"{100 * COVERED_SHARE:.0f} % of a cross-section covered by calcium",
+            "doubtful": DOUBT_RULE,
             "scored by": basis.parameters.get("model", "unknown"),
         },
     )

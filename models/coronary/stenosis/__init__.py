@@ -5,10 +5,17 @@ from __future__ import annotations
 from coronary.stenosis.cad_rads import CadRads, cad_rads_category
 from coronary.stenosis.healthy_diameter import healthy_diameter_mm
 from coronary.stenosis.lumen_profile import LumenProfile, measure_profile
-from coronary.stenosis.segment_stenosis import READER_GRADES, SegmentStenosis, reader_grade, segment_stenoses
+from coronary.stenosis.segment_stenosis import (
+    READER_GRADES,
+    SIGNIFICANT_PERCENT,
+    SegmentStenosis,
+    reader_grade,
+    segment_stenoses,
+)
 
 __all__ = [
     "READER_GRADES",
+    "SIGNIFICANT_PERCENT",
     "CadRads",
     "LumenProfile",
     "SegmentStenosis",

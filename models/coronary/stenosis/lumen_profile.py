@@ -65,7 +65,7 @@ class LumenProfile:
 
     @property
     def narrowing(self) -> NDArray[np.float64]:
-        """Share of the healthy diameter that is lost, 0 to 1; 1 where no lumen was seen that could tell what is healthy."""
+        """Share of the healthy diameter that is lost, 0 to 1; 1 where no lumen was seen to tell what is healthy."""
         left = np.divide(
             self.diameter_mm, self.healthy_mm, out=np.zeros_like(self.diameter_mm), where=self.healthy_mm > 0.0
         )

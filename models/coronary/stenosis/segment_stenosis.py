@@ -16,6 +16,9 @@ from coronary.stenosis.lumen_profile import LumenProfile
 #: Grades a reader gives, percent of the diameter (Yamazaki et al., paper 0, "Stenosis evaluation").
 READER_GRADES: Final = (0, 25, 50, 75, 90, 100)
 
+#: Diameter stenosis from which a reader gives the grade 75, which paper 0 calls significant, percent.
+SIGNIFICANT_PERCENT: Final = 62.5
+
 #: At the first points of an artery the cross-section still shows the vessel it leaves, mm.
 BEGINNING_MM: Final = 1.5
 

@@ -114,16 +114,13 @@ def _draw_table(page: Page, findings: DerivedFindings) -> None:
         colour = TEXT if reading.is_trusted else WARNING
         page.text((columns[0], y), f"{reading.original.percent:.0f}", 15, TEXT, anchor="ra")
         page.text((columns[1], y), f"{reading.derived.percent:.0f}", 15, colour, anchor="ra")
-        if reading.bounds_percent is not None:
-            low, high = reading.bounds_percent
-            page.text((columns[1] + 10, y + 2), f"{low:.0f}–{high:.0f}", 13, MUTED)
         if not reading.is_trusted:
             page.text(
-                (columns[1] + 70, y),
+                (columns[1] + 18, y),
                 f"do not trust: {reading.distrust}",
                 13,
                 WARNING,
-                max_width=right - columns[1] - 82,
+                max_width=right - columns[1] - 30,
             )
     if hidden:
         page.text((left + 14, bottom - 22), f"… and {len(hidden)} more: see the measurement report", 13, WARNING)

@@ -140,7 +140,6 @@ def _stenosis(findings: DerivedFindings) -> dict[str, Any]:
                 "derived_percent": reading.derived.percent,
                 "original_grade": reading.original.grade,
                 "derived_grade": reading.derived.grade,
-                "derived_bounds_percent": None if reading.bounds_percent is None else list(reading.bounds_percent),
                 "at_mm": reading.derived.at_mm,
                 "diameter_mm": reading.derived.diameter_mm,
                 "healthy_diameter_mm": reading.derived.healthy_mm,

@@ -49,19 +49,11 @@ def _segment_group(request: ReportRequest, reading: SegmentReading) -> Any:
         ],
     )
     if reading.is_trusted:
-        text = f"The derived series may be read in segment {segment} of the {artery}.{_between(reading)}"
+        text = f"The derived series may be read in segment {segment} of the {artery}."
         append(group, [evaluation(codes.DERIVED_READING, codes.READING_TRUSTED, text)])
     else:
         append(group, [evaluation(codes.DERIVED_READING, codes.READING_DISTRUSTED, reading.distrust)])
     return group
-
-
-def _between(reading: SegmentReading) -> str:
-    """What the model thinks possible, as a sentence to append; empty where it says nothing."""
-    if reading.bounds_percent is None:
-        return ""
-    low, high = reading.bounds_percent
-    return f" By the model's own bounds its stenosis lies between {low:.0f} and {high:.0f} %."
 
 
 def _stenosis(percent: float, method: Code) -> sr.Measurement:

@@ -213,9 +213,6 @@ class SegmentReading(StoredDocument):
     derived_percent: float = Field(description="On the derived series, which shows what was never scanned.")
     original_grade: int = Field(description="Nearest of 0, 25, 50, 75, 90, 100.")
     derived_grade: int
-    derived_bounds_percent: tuple[float, float] | None = Field(
-        None, description="Lowest and highest stenosis that the model thinks possible; null where it says nothing."
-    )
     at_mm: float = Field(description="Place of the derived reading, from the beginning of the artery.")
     diameter_mm: float
     healthy_diameter_mm: float

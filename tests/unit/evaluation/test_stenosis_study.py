@@ -99,11 +99,12 @@ def test_a_stenosis_erased_where_the_series_warns_counts_apart():
     assert "| DL-LEM, where it may be read | 3 | 0 of 3" in text
 
 
-def test_heeded_a_warning_leaves_the_segment_unreadable():
+def test_heeded_a_warning_leaves_the_segment_significant():
     (warned,) = records(1, true=90, original=100, derived=25, unreadable=True)
     warned = replace(warned, distrusted=("DL-LEM",))
     assert warned.derived_rating("DL-LEM") == 0.25
-    assert warned.derived_rating("DL-LEM", is_guarded=True) == 1.0
+    assert warned.derived_rating("DL-LEM", is_guarded=True) == 0.75
+    assert replace(warned, derived_percent={"DL-LEM": 92.0}).derived_rating("DL-LEM", is_guarded=True) == 0.9
     readable = replace(warned, is_unreadable=False)
     assert readable.derived_rating("DL-LEM", is_guarded=True) == readable.original_rating
     studied = [warned, *records(1, true=0, original=100, derived=0, unreadable=True)]

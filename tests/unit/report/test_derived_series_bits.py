@@ -60,7 +60,9 @@ def test_a_real_scan_keeps_its_bits() -> None:
 def unread(volume: CtVolume) -> DerivedFindings:
     """Findings of a scan without arteries: the images are what matters here."""
     none = np.zeros(0, np.int32)
-    tree = CoronaryTree((), (), None, (), (), (), volume.voxels_hu.shape, none.reshape(0, 3), none.astype(np.uint16), none)
+    tree = CoronaryTree(
+        (), (), None, (), (), (), volume.voxels_hu.shape, none.reshape(0, 3), none.astype(np.uint16), none
+    )
     series = DerivedVolume("calcium-removed", volume.voxels_hu, np.zeros(volume.voxels_hu.shape, bool))
     return DerivedFindings((series,), (), "N", tree, (), {})
 

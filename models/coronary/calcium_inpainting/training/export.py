@@ -33,7 +33,9 @@ def main() -> None:
     """Export: ``python -m coronary.calcium_inpainting.training.export removal --checkpoint run/checkpoint.pt``."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("network", choices=(REMOVAL, *NETWORK_NAMES))
-    parser.add_argument("--side", type=int, choices=HIDDEN_VOXELS, default=min(HIDDEN_VOXELS), help="of the hidden cube")
+    parser.add_argument(
+        "--side", type=int, choices=HIDDEN_VOXELS, default=min(HIDDEN_VOXELS), help="of the hidden cube"
+    )
     parser.add_argument("--checkpoint", type=Path, help="of the training; else the weights kept beside this module")
     arguments = parser.parse_args()
     is_removal = arguments.network == REMOVAL

@@ -47,7 +47,7 @@ def build_network(name: NetworkName) -> nn.Module:
 
 
 class RemovalNetwork(nn.Module):
-    """Sees the calcium (:func:`..patches.removal_input`) and answers the patch without it: expected, and two bounds.
+    """Sees the calcium (:func:`..patches.removal_input`) and answers the patch without it.
 
     Every voxel is a mean of what was scanned and what is thought to lie there; how much of each, the network decides.
     Where there is no calcium that leaves the scan as it is, with its noise.
@@ -55,14 +55,14 @@ class RemovalNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.inner = UNet(CHANNELS, 4, LEVEL_MAPS, 3)
+        self.inner = UNet(CHANNELS, 2, LEVEL_MAPS, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Attenuation in units of the contrast between wall and blood, shape (batch, 3, z, y, x)."""
-        answer = self.inner(x).float()
+        """Attenuation in units of the contrast between wall and blood, shape (batch, z, y, x)."""
+        answer = torch.sigmoid(self.inner(x).float())
         low, high = THOUGHT_RANGE
-        kept, thought = torch.sigmoid(answer[:, :1]), low + (high - low) * torch.sigmoid(answer[:, 1:])
-        scanned = x[:, 1:] * COARSE_RANGE[1] + torch.clamp(x[:, :1], max=0.0)
+        kept, thought = answer[:, 0], low + (high - low) * answer[:, 1]
+        scanned = x[:, 1] * COARSE_RANGE[1] + torch.clamp(x[:, 0], max=0.0)
         return kept * scanned + (1.0 - kept) * thought
 
 
