@@ -18,13 +18,18 @@ from coronary.contract import Family
 from coronary.evaluation.stenosis_markdown import to_stenosis_markdown
 from coronary.evaluation.stenosis_study import SegmentRecord
 from coronary.evaluation.virtual_stenosis import ScoredScan, read_case, score_scan, severe_patients
+from coronary.lumen_extraction import LumenExtraction
 from coronary.registry import family_named, model_sha256
 from coronary.virtual_patient import VirtualPatient, draw_patient
 
 OK: Final = 0
 
 #: Families whose series are read, by the name of the series in the tables.
-SERIES: Final[dict[str, Family]] = {"calcium-removed": CalciumInpainting()}
+SERIES: Final[dict[str, Family]] = {
+    "calcium-removed": CalciumInpainting(),
+    "lumen": LumenExtraction(),
+    "lumen (paper 0)": LumenExtraction("paper"),
+}
 
 
 def evaluate_virtual_stenosis(
