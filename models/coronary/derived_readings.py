@@ -21,7 +21,7 @@ from coronary.stenosis import (
     CadRads,
     SegmentStenosis,
     cad_rads_category,
-    measure_profile,
+    measure_profiles,
     segment_stenoses,
 )
 
@@ -59,13 +59,14 @@ def read_segments(
     """
     calcium = CtVolume((basis.vessel_labels > 0).astype(np.int16), scan.affine_lps)
     blood_hu = contrast.calibration_factor_hu
-    readings: list[SegmentReading] = []
-    for line in contrast.tree.centerlines:
-        before = segment_stenoses([measure_profile(scan, line, blood_hu, left_out=calcium)])
-        after = segment_stenoses([measure_profile(derived, line, blood_hu)])
-        for original, made in zip(before, after, strict=True):
-            readings.append(SegmentReading(original, made, _distrust(original, made, line)))
-    return tuple(readings)
+    lines = contrast.tree.centerlines
+    before = segment_stenoses(measure_profiles(scan, lines, blood_hu, left_out=calcium))
+    after = segment_stenoses(measure_profiles(derived, lines, blood_hu))
+    by_name = {line.name: line for line in lines}
+    return tuple(
+        SegmentReading(original, made, _distrust(original, made, by_name[original.artery]))
+        for original, made in zip(before, after, strict=True)
+    )
 
 
 def notes_of_series(basis: CalciumFindings) -> tuple[QualityNote, ...]:

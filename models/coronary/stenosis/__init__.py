@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from coronary.stenosis.cad_rads import CadRads, cad_rads_category
 from coronary.stenosis.healthy_diameter import healthy_diameter_mm
+from coronary.stenosis.left_main import measure_profiles
 from coronary.stenosis.lumen_profile import LumenProfile, measure_profile
 from coronary.stenosis.segment_stenosis import (
     READER_GRADES,
@@ -22,6 +23,7 @@ __all__ = [
     "cad_rads_category",
     "healthy_diameter_mm",
     "measure_profile",
+    "measure_profiles",
     "reader_grade",
     "segment_stenoses",
 ]
