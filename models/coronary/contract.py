@@ -207,8 +207,6 @@ class ContrastFindings:
         thick slices would show of them.
     courses
         Attenuation along each centreline of the tree, in its order.
-    estimate
-        Every voxel that might be calcium, scored or not.
     """
 
     tree: CoronaryTree
@@ -224,7 +222,6 @@ class ContrastFindings:
     agatston_at_higher_thresholds: VesselValues
     segmented_volume_mm3: VesselValues
     courses: tuple[LumenCourse, ...]
-    estimate: CalciumEstimate
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -29,7 +29,6 @@ from coronary.calcium import (
 )
 from coronary.contract import (
     AcquisitionFacts,
-    CalciumEstimate,
     CalciumFindings,
     ContrastFindings,
     LumenCourse,
@@ -176,15 +175,8 @@ def contrast_volume(
             agatston_at_higher_thresholds=VesselValues(*(scale * n for n in (88.5, 0.0, 60.25, 0.0, 28.25))),
             segmented_volume_mm3=VesselValues(*(scale * n for n in (14.5, 0.0, 10.25, 0.0, 4.25))),
             courses=tuple(_course(line) for line in tree.centerlines),
-            estimate=_certain_calcium(vessel_labels),
         ),
     )
-
-
-def _certain_calcium(vessel_labels: NDArray[np.uint8]) -> CalciumEstimate:
-    index_zyx = np.argwhere(vessel_labels > 0)
-    count = len(index_zyx)
-    return CalciumEstimate(index_zyx, np.ones(count), np.full(count, float(PLAQUE_HU - LUMEN_HU)))
 
 
 def _straight_tree(volume: CtVolume, aorta: NDArray[np.bool_]) -> CoronaryTree:

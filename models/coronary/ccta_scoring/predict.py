@@ -143,7 +143,6 @@ def predict(
             agatston_at_higher_thresholds=scoring.at_higher_thresholds.agatston,
             segmented_volume_mm3=scoring.score.segmented_volume_mm3,
             courses=lumen_courses(tree, scoring),
-            estimate=estimate,
         ),
     )
 

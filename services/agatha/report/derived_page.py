@@ -19,7 +19,6 @@ from coronary.coronary_tree import CENTERLINE_STEP_MM, Centerline
 from coronary.coronary_tree.curves import rotation_minimising_frames
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import DerivedFindings, SegmentReading
-from coronary.derived_readings import READING_SCATTER_PERCENT
 from coronary.imaging.curved_planes import straightened
 
 #: What a strip shows to either side of the centreline, and a pixel of it before it is drawn, mm.
@@ -133,7 +132,7 @@ def _draw_notes(page: Page, findings: DerivedFindings) -> None:
     width = right - left - 28
     text = (
         "“Made” shows what was never scanned. “Scanned” takes calcium for no lumen. Readings of calcified segments "
-        f"scatter by {READING_SCATTER_PERCENT:.0f} points around the true stenosis (SD, virtual patients)."
+        "scatter widely around the true stenosis: see the model card."
     )
     y = page.paragraph((left + 14, top + 10), text, 14, TEXT, width=width, lines=3) + 4
     for note in findings.quality:
