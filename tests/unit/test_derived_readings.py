@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from builders.findings import contrast_volume
+from coronary.coronary_tree import centerline
 from coronary.ct_volume import CtVolume
 from coronary.derived_readings import COVERED_SHARE, DOUBTFUL_FROM_PERCENT, read_segments
 from coronary.stenosis import SIGNIFICANT_PERCENT, reader_grade
@@ -45,6 +46,44 @@ def test_a_segment_without_calcium_is_doubted_only_where_its_course_is_a_guess(s
     free = replace(basis, vessel_labels=np.zeros_like(basis.vessel_labels))
     for each in read_segments(volume, dark, free, basis.contrast):
         assert each.distrust == "" or "guess" in each.distrust
+
+
+def read_traced(scan, labels=None):
+    """Readings of the scan itself, along courses that nobody guessed, by artery and segment."""
+    volume, basis = scan
+    tree = basis.contrast.tree
+    lines = [replace(line, is_bridged=np.zeros_like(line.is_bridged)) for line in tree.centerlines]
+    contrast = replace(basis.contrast, tree=replace(tree, centerlines=tuple(lines)))
+    if labels is not None:
+        basis = replace(basis, vessel_labels=labels)
+    found = read_segments(volume, volume, basis, contrast)
+    return {(each.original.artery, each.original.segment): each for each in found}, contrast.tree
+
+
+def test_what_lies_beyond_a_short_artery_was_not_read(scan, monkeypatch):
+    found, tree = read_traced(scan)
+    ends = {name: int(tree.centerline(name).segment[-1]) for name in tree.short_trunks()}
+    assert {"LAD", "RCA"} <= ends.keys(), "the drawn arteries are shorter than any of a patient"
+    for (artery, segment), each in found.items():
+        if ends.get(artery) == segment and each.derived.percent < SIGNIFICANT_PERCENT:
+            assert "was followed for" in each.distrust
+        else:
+            assert "was followed for" not in each.distrust
+    monkeypatch.setattr(centerline, "USUAL_LENGTH_MM", dict.fromkeys(ends, 1.0))
+    found, _ = read_traced(scan)
+    assert not any("was followed for" in each.distrust for each in found.values())
+
+
+def test_a_left_main_with_calcium_where_it_divides_is_not_trusted(scan):
+    volume, basis = scan
+    (line,) = (line for line in basis.contrast.tree.centerlines if line.name == "LM")
+    for place, is_doubted in ((-1, True), (2, False)):
+        labels = np.zeros_like(basis.vessel_labels)
+        z, y, x = np.rint(volume.to_index_zyx(line.points_lps_mm[place])).astype(int)
+        labels[z - 1 : z + 2, y - 1 : y + 2, x - 1 : x + 2] = 1
+        found, _ = read_traced(scan, labels)
+        doubts = {key[0] for key, each in found.items() if "divides" in each.distrust}
+        assert doubts == ({"LM"} if is_doubted else set())
 
 
 def test_significant_begins_where_a_reader_says_75():

@@ -16,16 +16,16 @@ from coronary.ccta_scoring.centerlines import CenterlinePoints
 from coronary.ccta_scoring.lumen import LumenReference
 from coronary.ccta_scoring.scan_quality import Finding
 from coronary.contract import QualityNote, Refusal
-from coronary.coronary_tree import CoronaryTree
+from coronary.coronary_tree import USUAL_LENGTH_MM, CoronaryTree
 from coronary.ct_volume import CtVolume
 
 #: Notes of the tree that make a total meaningless: a whole territory was not looked at. A missing circumflex is left to
 #: the reader: it can be tiny in right-dominant hearts.
 MISSING_TRUNKS = frozenset({"LEFT_TREE_MISSING", "RIGHT_TREE_MISSING", "LAD_MISSING"})
 
-#: Shortest course from the ostium, mm: below the first it is refused, below the second noted. A LAD has 100 to 170 mm;
-#: calcium sits in the proximal half. A RCA has 120 to 160 mm, in left dominance half of that.
-TRUNK_LENGTHS_MM = {"LAD": (50.0, 90.0), "LCX": (0.0, 30.0), "RCA": (30.0, 50.0)}
+#: Shortest course from the ostium that is accepted, mm: calcium sits in the proximal half. Below the usual length it is
+#: noted.
+REFUSED_LENGTH_MM = {"LAD": 50.0, "LCX": 0.0, "RCA": 30.0}
 
 #: A piece as long as this that is no part of the tree may be an artery whose calcium is not scored, mm.
 LOOSE_PIECE_MM = 20.0
@@ -72,15 +72,13 @@ def check_tree(tree: CoronaryTree) -> list[Finding]:
     if missing:
         detail = {"missing": ", ".join(note.code for note in missing)}
         found.append(Refusal("TREE_INCOMPLETE", " ".join(note.text for note in missing), detail))
-    for name, (refused_mm, noted_mm) in TRUNK_LENGTHS_MM.items():
-        if tree.centerline(name) is None:
-            continue
-        length_mm = float(tree.from_ostium(name).arc_length_mm[-1])
+    for name, length_mm in tree.short_trunks().items():
+        refused_mm, usual_mm = REFUSED_LENGTH_MM[name], USUAL_LENGTH_MM[name]
         if length_mm < refused_mm:
             text = f"The {name} was followed for {length_mm:.0f} mm only, at least {refused_mm:.0f} mm are needed."
             found.append(Refusal("TRUNK_SHORT", text, {"trunk": name, "length_mm": round(length_mm, 1)}))
-        elif length_mm < noted_mm:
-            text = f"The {name} was followed for {length_mm:.0f} mm only; {noted_mm:.0f} mm or more are usual."
+        else:
+            text = f"The {name} was followed for {length_mm:.0f} mm only; {usual_mm:.0f} mm or more are usual."
             found.append(QualityNote("TRUNK_SHORT", text))
     loose = [piece for piece in tree.dropped if piece.code == "NOT_CONNECTED" and piece.length_mm >= LOOSE_PIECE_MM]
     if loose:
@@ -91,7 +89,7 @@ def check_tree(tree: CoronaryTree) -> list[Finding]:
 
 
 def _check_bridges(tree: CoronaryTree) -> list[Finding]:
-    trunks = [line for name in TRUNK_LENGTHS_MM if (line := tree.centerline(name)) is not None]
+    trunks = [line for name in USUAL_LENGTH_MM if (line := tree.centerline(name)) is not None]
     points = sum(len(line.is_bridged) for line in trunks)
     share = sum(int(line.is_bridged.sum()) for line in trunks) / max(points, 1)
     text = f"{share:.0%} of the main arteries are bridged interruptions ({len(tree.joins)} joins in the tree)."

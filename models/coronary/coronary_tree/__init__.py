@@ -3,7 +3,7 @@
 Arrays in, frozen dataclasses out. Which voxels are artery and which aorta is decided elsewhere.
 """
 
-from coronary.coronary_tree.centerline import MAIN_TRUNKS, Centerline, CoronaryTree
+from coronary.coronary_tree.centerline import MAIN_TRUNKS, USUAL_LENGTH_MM, Centerline, CoronaryTree
 from coronary.coronary_tree.components import DroppedPiece
 from coronary.coronary_tree.curves import CENTERLINE_STEP_MM
 from coronary.coronary_tree.extraction import trace_coronary_tree
@@ -13,6 +13,7 @@ from coronary.coronary_tree.ostia import Ostium
 __all__ = [
     "CENTERLINE_STEP_MM",
     "MAIN_TRUNKS",
+    "USUAL_LENGTH_MM",
     "Centerline",
     "CoronaryTree",
     "DroppedPiece",

@@ -5,6 +5,7 @@ Decides the public objects; how they are found is in the other modules.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,10 @@ from coronary.reasons import QualityNote
 
 #: Main trunks of a complete tree.
 MAIN_TRUNKS: Final = ("LM", "LAD", "LCX", "RCA")
+
+#: Shortest usual course from the ostium to the end of a trunk, mm. A LAD has 100 to 170 mm, a RCA 120 to 160 mm, in
+#: left dominance half of that.
+USUAL_LENGTH_MM: Final[Mapping[str, float]] = {"LAD": 90.0, "LCX": 30.0, "RCA": 50.0}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,6 +141,15 @@ class CoronaryTree:
             vessel=np.concatenate([before.vessel[:reached], line.vessel]),
             is_bridged=np.concatenate([before.is_bridged[:reached], line.is_bridged]),
         )
+
+    def short_trunks(self) -> dict[str, float]:
+        """Trunks that were followed for less than is usual, and how far from the ostium, mm."""
+        found = {
+            name: float(self.from_ostium(name).arc_length_mm[-1])
+            for name in USUAL_LENGTH_MM
+            if self.centerline(name) is not None
+        }
+        return {name: length_mm for name, length_mm in found.items() if length_mm < USUAL_LENGTH_MM[name]}
 
     def centerline_label_map(self) -> NDArray[np.uint16]:
         """Shape of the volume; 0 none, n = ``centerlines[n - 1]``."""

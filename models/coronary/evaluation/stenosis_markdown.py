@@ -88,19 +88,18 @@ def _fidelity_table(records: Sequence[SegmentRecord], series: Sequence[str], dat
             f"**Read against true diameter stenosis** ({data_name}, {len(records)} segments)",
             "",
             f"| | segments | erased: true ≥ {ERASED_FROM_PERCENT:.0f} % shown as < {ERASED_BELOW_PERCENT:.0f} % | "
-            "erased without a warning | mean difference, points (SD) |",
-            "|---|---|---|---|---|",
+            "erased without a warning | and in no neighbouring segment either | mean difference, points (SD) |",
+            "|---|---|---|---|---|---|",
             *(_fidelity_row(name, fidelity) for name, fidelity in rows),
         ]
     )
 
 
 def _fidelity_row(name: str, fidelity: SeriesFidelity) -> str:
-    erased, unwarned = (
-        f"{share.successes} of {share.n}, {_share(share)}" for share in (fidelity.erased, fidelity.erased_unwarned)
-    )
+    shares = (fidelity.erased, fidelity.erased_unwarned, fidelity.erased_unseen)
+    erased = " | ".join(f"{share.successes} of {share.n}, {_share(share)}" for share in shares)
     difference = f"{fidelity.mean_difference:+.1f} ({fidelity.sd_difference:.1f})".replace("-", "−")
-    return f"| {name} | {fidelity.n} | {erased} | {unwarned} | {difference} |"
+    return f"| {name} | {fidelity.n} | {erased} | {difference} |"
 
 
 def _pair(found: GroupComparison, key: str) -> tuple[Proportion, Proportion]:

@@ -20,6 +20,19 @@ from coronary.stenosis import READER_GRADES, reader_grade
 #: Segments of the main trunks that paper 0 reads in every case.
 STUDY_SEGMENTS: Final = (1, 2, 3, 5, 6, 7, 8, 11, 13)
 
+#: Segments that begin or end where one of the study does, on the same side of the heart.
+NEIGHBOURS: Final[Mapping[int, Sequence[int]]] = {
+    1: (2,),
+    2: (1, 3),
+    3: (2,),
+    5: (6, 11),
+    6: (5, 7, 11),
+    7: (6, 8),
+    8: (7,),
+    11: (5, 6, 13),
+    13: (11,),
+}
+
 #: Grade from which a stenosis is significant (paper 0, "Stenosis evaluation").
 SIGNIFICANT_GRADE: Final = 75
 
@@ -101,12 +114,16 @@ class SeriesFidelity:
         ERASED_BELOW_PERCENT.
     erased_unwarned
         Of the same segments, those shown so where the series does not say that it must not be read.
+    erased_unseen
+        Of these, those where no neighbouring segment is shown with ERASED_FROM_PERCENT either: the stenosis was not
+        given to the wrong side of a border, a reader sees none.
     mean_difference, sd_difference
         Read minus true, points of percent, over all segments.
     """
 
     erased: Proportion
     erased_unwarned: Proportion
+    erased_unseen: Proportion
     mean_difference: float
     sd_difference: float
     n: int
@@ -143,34 +160,60 @@ def compare_groups(records: Sequence[SegmentRecord], series: str, *, is_guarded:
 
 def original_fidelity(records: Sequence[SegmentRecord]) -> SeriesFidelity:
     """How far readings of the original stray from the truth."""
-    return _fidelity(records, [record.original_percent for record in records], [False] * len(records))
+    return _fidelity(_shown(records, [each.original_percent for each in records]))
 
 
 def series_fidelity(records: Sequence[SegmentRecord], series: str) -> SeriesFidelity:
     """How far readings of a derived series stray from the truth."""
-    percents = [record.derived_percent[series] for record in records]
-    return _fidelity(records, percents, [series in record.distrusted for record in records])
+    return _fidelity(_shown(records, [each.derived_percent[series] for each in records], series))
 
 
 def trusted_fidelity(records: Sequence[SegmentRecord], series: str) -> SeriesFidelity:
     """The same in the segments in which the series may be read."""
-    return series_fidelity([record for record in records if series not in record.distrusted], series)
+    shown = _shown(records, [each.derived_percent[series] for each in records], series)
+    return _fidelity([each for each in shown if not each.is_warned])
 
 
-def _fidelity(records: Sequence[SegmentRecord], percents: Sequence[float], is_warned: Sequence[bool]) -> SeriesFidelity:
-    warned_of_erased = [
-        warned
-        for record, percent, warned in zip(records, percents, is_warned, strict=True)
-        if record.true_percent >= ERASED_FROM_PERCENT and percent < ERASED_BELOW_PERCENT
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What one series shows of a segment, and the most it shows in a neighbouring one."""
+
+    record: SegmentRecord
+    percent: float
+    is_warned: bool
+    beside_percent: float
+
+    @property
+    def is_erased(self) -> bool:
+        return self.record.true_percent >= ERASED_FROM_PERCENT and self.percent < ERASED_BELOW_PERCENT
+
+
+def _shown(records: Sequence[SegmentRecord], percents: Sequence[float], series: str = "") -> list[_Shown]:
+    by_place = {(each.case_id, each.segment): percent for each, percent in zip(records, percents, strict=True)}
+    return [
+        _Shown(
+            each,
+            percent,
+            series in each.distrusted,
+            max(by_place.get((each.case_id, beside), 0.0) for beside in NEIGHBOURS[each.segment]),
+        )
+        for each, percent in zip(records, percents, strict=True)
     ]
-    stenosed = sum(record.true_percent >= ERASED_FROM_PERCENT for record in records)
-    differences = np.array(percents) - np.array([record.true_percent for record in records])
+
+
+def _fidelity(shown: Sequence[_Shown]) -> SeriesFidelity:
+    stenosed = sum(each.record.true_percent >= ERASED_FROM_PERCENT for each in shown)
+    erased = [each for each in shown if each.is_erased]
+    unwarned = [each for each in erased if not each.is_warned]
+    unseen = [each for each in unwarned if each.beside_percent < ERASED_FROM_PERCENT]
+    differences = np.array([each.percent - each.record.true_percent for each in shown])
     return SeriesFidelity(
-        erased=clopper_pearson(len(warned_of_erased), stenosed),
-        erased_unwarned=clopper_pearson(warned_of_erased.count(False), stenosed),
+        erased=clopper_pearson(len(erased), stenosed),
+        erased_unwarned=clopper_pearson(len(unwarned), stenosed),
+        erased_unseen=clopper_pearson(len(unseen), stenosed),
         mean_difference=float(differences.mean()) if len(differences) else 0.0,
         sd_difference=float(differences.std(ddof=1)) if len(differences) > 1 else 0.0,
-        n=len(records),
+        n=len(shown),
     )
 
 

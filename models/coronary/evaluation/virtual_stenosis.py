@@ -15,6 +15,7 @@ from coronary.contract import AcquisitionFacts, CalciumFindings, DerivedFindings
 from coronary.coronary_tree import MAIN_TRUNKS
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import SegmentReading
+from coronary.derived_readings import read_segments
 from coronary.evaluation.stenosis_study import STUDY_SEGMENTS, SegmentRecord
 from coronary.evaluation.virtual_cohort import CONTRAST_FOV_MM, CONTRAST_KVP, CONTRAST_PIXEL_MM, acquisition_facts
 from coronary.stenosis import SIGNIFICANT_PERCENT, SegmentStenosis
@@ -28,6 +29,9 @@ SEVERE_MG: Final = 70.0
 #: significant when calcium is taken for no lumen: what the calcium hides decides. Of the segments of 15 development
 #: patients that is 29 %; in paper 0 readers could not evaluate 26 %.
 UNREADABLE_SHARE: Final = 0.3
+
+#: Name of the series that a removal without any error would make: the scan of the patient without calcium.
+CALCIUM_FREE: Final = "calcium-free scan"
 
 #: What makes a series of a scored scan, and its networks; by the name of the series in the tables.
 Derivers = Mapping[str, tuple[Family, ModelSessions]]
@@ -72,9 +76,13 @@ def severe_patients(first_seed: int, n: int) -> Iterator[VirtualPatient]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredScan:
-    """The contrast scan of one patient, and what the scoring found in it or why it refused."""
+    """The contrast scan of one patient, and what the scoring found in it or why it refused.
+
+    ``calcium_free`` is the same scan, noise included, of the patient without calcium.
+    """
 
     volume: CtVolume
+    calcium_free: CtVolume
     facts: AcquisitionFacts
     basis: CalciumFindings | Refusal
 
@@ -83,19 +91,23 @@ def score_scan(patient: VirtualPatient, scoring: Family, sessions: ModelSessions
     """Render the contrast scan of a patient and score it; most of the time of a case."""
     acquisition = draw_acquisition(patient.seed, "ccta", kvp=CONTRAST_KVP[patient.seed % len(CONTRAST_KVP)])
     matrix = round(CONTRAST_FOV_MM / CONTRAST_PIXEL_MM)
-    scan = render(patient, acquisition, in_plane_fov_mm=CONTRAST_FOV_MM, matrix=matrix)
+    scan = render(patient, acquisition, in_plane_fov_mm=CONTRAST_FOV_MM, matrix=matrix, with_twin=True)
+    assert scan.calcium_free_hu is not None
     volume, facts = CtVolume(scan.voxels_hu, scan.affine_lps), acquisition_facts(acquisition)
     basis = scoring.check_eligibility(facts, volume) or scoring.predict(sessions, volume, facts, lambda _: None)
     assert isinstance(basis, CalciumFindings | Refusal), "the readings begin with a score"
-    return ScoredScan(volume, facts, basis)
+    return ScoredScan(volume, CtVolume(scan.calcium_free_hu, scan.affine_lps), facts, basis)
 
 
 def read_case(patient: VirtualPatient, scan: ScoredScan, derivers: Derivers) -> StenosisCase:
-    """Make each series of a scored scan and set all readings beside the truth."""
+    """Make each series of a scored scan and set all readings beside the truth, first those of CALCIUM_FREE."""
     basis = scan.basis
     if isinstance(basis, Refusal):
         return StenosisCase((), (), tuple(_truth(patient)), basis.code)
-    readings: dict[str, Sequence[SegmentReading]] = {}
+    assert basis.contrast is not None, "a contrast scan was scored"
+    readings: dict[str, Sequence[SegmentReading]] = {
+        CALCIUM_FREE: read_segments(scan.volume, scan.calcium_free, basis, basis.contrast)
+    }
     for series, (family, networks) in derivers.items():
         findings = family.predict(networks, scan.volume, scan.facts, lambda _: None, basis)
         if isinstance(findings, Refusal):

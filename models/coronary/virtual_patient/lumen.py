@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from coronary.virtual_patient.calcium import Lesion
 from coronary.virtual_patient.coronary_tree import Branch, CoronaryTree
@@ -104,9 +105,15 @@ def lumen_radius_mm(branch: Branch, narrowings: Sequence[Narrowing]) -> Field:
     return np.asarray(branch.radius_mm * (1.0 - lost), dtype=np.float32)
 
 
-def free_lumen_radius_mm(branch: Branch, narrowings: Sequence[Narrowing], lesions: Sequence[Lesion]) -> Field:
-    """Return the radius of the circle with the area that plaque and calcium leave free at each point of a branch."""
-    radius = lumen_radius_mm(branch, narrowings)
+def free_lumen_radius_mm(
+    tree: CoronaryTree, branch: Branch, narrowings: Sequence[Narrowing], lesions: Sequence[Lesion]
+) -> Field:
+    """Return the radius of the circle with the area that plaque and calcium leave free at each point of a branch.
+
+    Where arteries divide the lumen of each fills the narrowing of the other: the scan shows all lumens together.
+    """
+    own = lumen_radius_mm(branch, narrowings)
+    radius = np.clip(_radius_in_others_mm(tree, branch, narrowings), own, np.maximum(branch.radius_mm, own))
     along = branch.arc_length_mm()
     frames = transported_frames(branch.points)
     angle, share = np.meshgrid(2 * np.pi * (np.arange(20) + 0.5) / 20, np.sqrt((np.arange(7) + 0.5) / 7))
@@ -126,6 +133,16 @@ def free_lumen_radius_mm(branch: Branch, narrowings: Sequence[Narrowing], lesion
     return radius
 
 
+def _radius_in_others_mm(tree: CoronaryTree, branch: Branch, narrowings: Sequence[Narrowing]) -> Field:
+    """Return the radius of the largest ball about each point of a branch that lies inside another one's lumen."""
+    deepest = np.full(len(branch.points), -np.inf, dtype=np.float32)
+    for other in tree.branches:
+        if other.name != branch.name:
+            distance = cdist(branch.points, other.points)
+            deepest = np.maximum(deepest, (lumen_radius_mm(other, narrowings) - distance).max(axis=1))
+    return deepest
+
+
 def segment_truth(
     tree: CoronaryTree, narrowings: Sequence[Narrowing], lesions: Sequence[Lesion]
 ) -> tuple[SegmentTruth, ...]:
@@ -133,7 +150,7 @@ def segment_truth(
     rows = []
     for branch in tree.branches:
         along = branch.arc_length_mm()
-        lumen = free_lumen_radius_mm(branch, narrowings, lesions)
+        lumen = free_lumen_radius_mm(tree, branch, narrowings, lesions)
         for segment in np.unique(branch.segment):
             here = branch.segment == segment
             rows.append(

@@ -79,7 +79,7 @@ def _lesion(lesion: Lesion, acquisition: Acquisition) -> dict[str, Any]:
 def _centrelines(patient: VirtualPatient, acquisition: Acquisition) -> list[dict[str, Any]]:
     lines = []
     for branch in patient.tree.branches:
-        lumen = free_lumen_radius_mm(branch, patient.narrowings, patient.lesions)
+        lumen = free_lumen_radius_mm(patient.tree, branch, patient.narrowings, patient.lesions)
         chosen = slice(None, None, _CENTRELINE_STRIDE)
         lines.append(
             {

@@ -17,7 +17,7 @@ from coronary.calcium_inpainting import CalciumInpainting
 from coronary.contract import Family
 from coronary.evaluation.stenosis_markdown import to_stenosis_markdown
 from coronary.evaluation.stenosis_study import SegmentRecord
-from coronary.evaluation.virtual_stenosis import ScoredScan, read_case, score_scan, severe_patients
+from coronary.evaluation.virtual_stenosis import CALCIUM_FREE, ScoredScan, read_case, score_scan, severe_patients
 from coronary.lumen_extraction import LumenExtraction
 from coronary.registry import family_named, model_sha256
 from coronary.virtual_patient import VirtualPatient, draw_patient
@@ -52,7 +52,7 @@ def evaluate_virtual_stenosis(
     )
     records = [SegmentRecord(**record) for row in rows.values() for record in row["records"]]
     name = f"virtual patients with severe calcium, n = {len(rows)}, seeds {seeds[0]}-{seeds[-1]}"
-    text = to_stenosis_markdown(records, list(SERIES), data_name=name) + _left_out(rows, records)
+    text = to_stenosis_markdown(records, [CALCIUM_FREE, *SERIES], data_name=name) + _left_out(rows, records)
     (out / "stenosis.md").write_text(text, encoding="utf-8")
     written = [out / "stenosis.md", *_plot(records, name, out / "stenosis-roc.png")]
     if as_json:
@@ -75,7 +75,7 @@ def _plot(records: list[SegmentRecord], name: str, path: Path) -> list[Path]:
         if len(set(truth)) < 2:
             continue
         ratings = {"CCTA": [record.original_rating for record in group]}
-        for series in SERIES:
+        for series in (CALCIUM_FREE, *SERIES):
             ratings[series] = [record.derived_rating(series, is_guarded=True) for record in group]
         panels[title] = (truth, ratings)
     if not panels:

@@ -95,8 +95,23 @@ def test_a_stenosis_erased_where_the_series_warns_counts_apart():
     assert series_fidelity(studied, "DL-LEM").erased_unwarned.successes == 0
     assert series_fidelity([*studied, erased], "DL-LEM").erased_unwarned.successes == 1
     text = to_stenosis_markdown(studied, ["DL-LEM"], data_name="four")
-    assert "| DL-LEM | 4 | 1 of 4, 25.0 % (0.6–80.6) | 0 of 4, 0.0 % (0.0–60.2) |" in text
+    assert "| DL-LEM | 4 | 1 of 4, 25.0 % (0.6–80.6) | 0 of 4, 0.0 % (0.0–60.2) | 0 of 4," in text
     assert "| DL-LEM, where it may be read | 3 | 0 of 3" in text
+
+
+def test_a_stenosis_shown_beyond_the_border_of_its_segment_is_seen():
+    (left_main,) = records(1, true=79, original=20, derived=21)
+    (beyond,) = records(1, true=10, original=84, derived=84)
+    left_main = replace(left_main, segment=5)
+    elsewhere = replace(beyond, case_id="another")
+    for beside, unseen in ((beyond, 0), (elsewhere, 1), (replace(beyond, segment=7), 1)):
+        found = series_fidelity([left_main, beside], "DL-LEM")
+        assert (found.erased_unwarned.successes, found.erased_unseen.successes) == (1, unseen)
+    assert original_fidelity([left_main, beyond]).erased_unseen.successes == 0
+    assert original_fidelity([left_main]).erased_unseen.successes == 1
+    # What shows it counts although the series warns of reading it there.
+    warned = replace(beyond, distrusted=("DL-LEM",))
+    assert trusted_fidelity([left_main, warned], "DL-LEM").erased_unseen.successes == 0
 
 
 def test_heeded_a_warning_leaves_the_segment_significant():

@@ -8,6 +8,7 @@ from coronary.calcium import Vessel
 from coronary.coronary_tree import Centerline
 from coronary.ct_volume import CtVolume
 from coronary.stenosis import READER_GRADES, SegmentStenosis, healthy_diameter_mm, measure_profile, segment_stenoses
+from coronary.stenosis.segment_stenosis import SCATTER_PERCENT, beyond_scatter
 
 BLOOD_HU, PLAQUE_HU, FAT_HU, NOISE_HU = 400.0, 70.0, -90.0, 20.0
 POINT_SPREAD_MM = 0.45
@@ -79,6 +80,15 @@ def test_narrowing_is_measured_in_its_segment(narrowed_to, turned):
     assert found[7] == pytest.approx(100.0 * (1.0 - narrowed_to), abs=10.0)
     assert found[6] < 12.0
     assert found[8] < 12.0
+
+
+def test_scatter_of_a_healthy_artery_is_no_narrowing_and_hides_none():
+    assert beyond_scatter(0.0) == beyond_scatter(SCATTER_PERCENT / 100.0) == 0.0
+    assert beyond_scatter(0.5) == pytest.approx(0.49, abs=0.005)
+    assert beyond_scatter(1.0) == pytest.approx(1.0, abs=0.005)
+    volume, line, _ = drawn(0.95)
+    assert measure_profile(volume, line, BLOOD_HU).narrowing.max() > 0.03
+    assert max(percents(volume, line).values()) == 0.0
 
 
 def test_a_lumen_thinner_than_a_voxel_is_a_severe_stenosis():

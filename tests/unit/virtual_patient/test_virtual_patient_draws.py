@@ -127,6 +127,18 @@ def test_stenosis_truth_is_the_narrowing_that_was_put_in(tree: CoronaryTree) -> 
     assert rows["RCA", 1].stenosis_percent == 0
 
 
+def test_a_narrowing_at_a_division_is_seen_only_where_no_other_lumen_fills_it(tree: CoronaryTree) -> None:
+    left_main, lad = tree.branch("LM"), tree.branch("LAD")
+    length = float(left_main.arc_length_mm()[-1])
+    at_end = Narrowing("LM", 5, length, 1.2, 0.8, "fibrous", 0.0)
+    before = Narrowing("LM", 5, length - 5.0, 4.0, 0.8, "fibrous", 0.0)
+    rows = {(s.branch, s.segment): s.stenosis_percent for s in segment_truth(tree, (before,), ())}
+    assert rows["LM", 5] == pytest.approx(80.0, abs=6.0)
+    rows = {(s.branch, s.segment): s.stenosis_percent for s in segment_truth(tree, (at_end,), ())}
+    # The LAD begins there as wide as it is: of the left main's diameter that much is left.
+    assert rows["LM", 5] <= 100.0 * (1.0 - float(lad.radius_mm[0] / left_main.radius_mm[-1])) + 1.0
+
+
 def test_calcium_in_the_lumen_counts_as_stenosis(patient: VirtualPatient) -> None:
     lesions = next(
         found for seed in range(60) if (found := draw_calcium(patient.tree, seed, "present")) and found[0].mass_mg > 20
