@@ -20,7 +20,7 @@ from coronary.concordance import LimitsOfAgreement
 from coronary.coronary_tree import CoronaryTree
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import DerivedFindings
-from coronary.reasons import QualityNote, Refusal
+from coronary.reasons import NOT_COMPARABLE, QualityNote, Refusal
 
 __all__ = [
     "AcquisitionFacts",
@@ -58,6 +58,10 @@ class AcquisitionFacts:
     series_description: str = ""
     protocol_name: str = ""
     convolution_kernel: str = ""
+    #: Whether the kernel is known to be a smooth one; None where no kernel is named.
+    is_soft_kernel: bool | None = None
+    #: What in the headers says that the images were reconstructed iteratively; "" where nothing does.
+    iterative_reconstruction: str = ""
     kvp: float | None = None
     slice_thickness_mm: float | None = None
     contrast_agent: str = ""
@@ -251,6 +255,11 @@ class CalciumFindings:
     quality: tuple[QualityNote, ...]
     parameters: Mapping[str, str]
     contrast: ContrastFindings | None = None
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether the score was acquired as reference Agatston scores are; an estimate never is."""
+        return self.contrast is None and not any(note.code == NOT_COMPARABLE for note in self.quality)
 
 
 #: What an analysis may have found.

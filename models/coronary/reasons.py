@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+#: Code of the note that a score was not acquired as reference Agatston scores are.
+NOT_COMPARABLE: Final = "NOT_COMPARABLE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from coronary.csct_scoring.postprocess import (
     quality_notes,
 )
 from coronary.csct_scoring.preprocess import CROP_PIXELS, PIXEL_MM, PreparedVolume, network_input, prepare
+from coronary.csct_scoring.protocol import comparability_notes
 from coronary.ct_volume import CtVolume
 
 #: Slices per run of the network: enough to keep two cores busy, small in memory (about 60 MB a slice at full width).
@@ -86,7 +87,11 @@ def predict(
         score=score,
         vessel_labels=np.where(lesions > 0, labels, 0).astype(np.uint8),
         lesion_labels=lesions,
-        quality=(*doubt_notes(score, generous), *quality_notes(volume, facts, score)),
+        quality=(
+            *doubt_notes(score, generous),
+            *comparability_notes(facts, volume),
+            *quality_notes(volume, facts, score),
+        ),
         parameters={
             "threshold": f"{AGATSTON_THRESHOLD_HU} HU",
             "minimum area": f"{MINIMUM_CALCIUM_AREA_MM2:g} mm2 per lesion",

@@ -18,13 +18,17 @@ from coronary.evaluation.cohort import (
     StratumAgreement,
     agreement_report,
 )
+from coronary.evaluation.cohort_json import to_plain
 from coronary.evaluation.cohort_markdown import to_markdown
 from coronary.evaluation.continuous_agreement import (
     BlandAltman,
+    PairedTTest,
     bland_altman,
     concordance_correlation,
     concordance_from_moments,
     intraclass_correlation,
+    paired_t_from_moments,
+    paired_t_test,
     pearson_correlation,
 )
 from coronary.evaluation.diagnostic_accuracy import (
@@ -33,8 +37,11 @@ from coronary.evaluation.diagnostic_accuracy import (
     diagnostic_accuracy,
     zero_score_accuracy,
 )
+from coronary.evaluation.disagreements import Disagreement, worst_disagreements
 from coronary.evaluation.estimates import CONFIDENCE, Estimate, Proportion, clopper_pearson
+from coronary.evaluation.headlines import Headline, headlines
 from coronary.evaluation.mask_overlap import MaskOverlap, label_overlaps, mask_overlap
+from coronary.evaluation.saved_cost import SavedCost, saved_cost
 
 __all__ = [
     "CONFIDENCE",
@@ -42,12 +49,16 @@ __all__ = [
     "BlandAltman",
     "CaseRecord",
     "DiagnosticAccuracy",
+    "Disagreement",
     "Estimate",
+    "Headline",
     "KappaWeights",
     "MaskOverlap",
+    "PairedTTest",
     "Proportion",
     "QuantityAgreement",
     "RiskClassAgreement",
+    "SavedCost",
     "StratumAgreement",
     "ZeroScoreAccuracy",
     "agreement_report",
@@ -59,11 +70,17 @@ __all__ = [
     "concordance_from_moments",
     "confusion_matrix",
     "diagnostic_accuracy",
+    "headlines",
     "intraclass_correlation",
     "label_overlaps",
     "mask_overlap",
     "observed_agreement",
+    "paired_t_from_moments",
+    "paired_t_test",
     "pearson_correlation",
+    "saved_cost",
     "to_markdown",
+    "to_plain",
+    "worst_disagreements",
     "zero_score_accuracy",
 ]

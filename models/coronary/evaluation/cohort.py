@@ -21,13 +21,16 @@ from coronary.evaluation.categorical_agreement import (
 )
 from coronary.evaluation.continuous_agreement import (
     BlandAltman,
+    PairedTTest,
     bland_altman,
     concordance_correlation,
     intraclass_correlation,
+    paired_t_test,
     pearson_correlation,
 )
 from coronary.evaluation.diagnostic_accuracy import ZeroScoreAccuracy, zero_score_accuracy
 from coronary.evaluation.estimates import CONFIDENCE, Estimate, Proportion, clopper_pearson
+from coronary.evaluation.roc import roc_area
 
 #: Name of the score by the method of a family's paper among the measures of a case, where another one is reported.
 PAPER_SCORE = "paper_agatston"
@@ -83,6 +86,7 @@ class QuantityAgreement:
     ccc: Estimate
     pearson: Estimate
     bland_altman: BlandAltman
+    paired_t: PairedTTest
     zero: ZeroScoreAccuracy
 
 
@@ -112,7 +116,10 @@ class StratumAgreement:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AgreementReport:
-    """Every figure of one cohort; ``data_name`` and the counts go wherever a figure is printed."""
+    """Every figure of one cohort; ``data_name`` and the counts go wherever a figure is printed.
+
+    ``detection`` is the area under the ROC curve of the predicted total against "the true total is above 0".
+    """
 
     data_name: str
     quantity: str
@@ -123,6 +130,7 @@ class AgreementReport:
     total: QuantityAgreement
     vessels: Mapping[Vessel, QuantityAgreement]
     risk_classes: RiskClassAgreement
+    detection: Estimate
     false_zero_ids: tuple[str, ...]
     false_zero_ids_flagged: tuple[str, ...]
     strata: tuple[StratumAgreement, ...]
@@ -179,6 +187,7 @@ def agreement_report(
         total=_quantity_agreement("total", scored, confidence),
         vessels={vessel: _quantity_agreement(vessel.name, scored, confidence) for vessel in Vessel},
         risk_classes=_risk_class_agreement(true_total, predicted_total, confidence, seed),
+        detection=roc_area((true_total > 0).tolist(), predicted_total.tolist(), confidence),
         false_zero_ids=tuple(case.case_id for case in false_zeros),
         false_zero_ids_flagged=tuple(case.case_id for case in false_zeros if case.is_flagged),
         strata=tuple(row for covariate in strata for row in _strata(covariate, scored, confidence)),
@@ -200,6 +209,7 @@ def _quantity_agreement(key: str, scored: Sequence[CaseRecord], confidence: floa
         ccc=concordance_correlation(true, predicted, confidence),
         pearson=pearson_correlation(true, predicted, confidence),
         bland_altman=bland_altman(true, predicted, confidence),
+        paired_t=paired_t_test(true, predicted),
         zero=zero_score_accuracy(true.tolist(), predicted.tolist(), confidence),
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from coronary.calcium import RISK_CATEGORIES
 from coronary.evaluation.cohort import AgreementReport, QuantityAgreement, StratumAgreement
-from coronary.evaluation.estimates import Estimate, Proportion
+from coronary.evaluation.figure_text import estimate_text, interval_text, proportion_text
 
 
 def to_markdown(report: AgreementReport) -> str:
@@ -46,14 +46,14 @@ def _agreement_table(report: AgreementReport) -> str:
 
 def _agreement_row(quantity: QuantityAgreement) -> str:
     plot = quantity.bland_altman
-    limits = f"{_estimate(plot.lower_limit, 1)} to {_estimate(plot.upper_limit, 1)}"
+    limits = f"{estimate_text(plot.lower_limit, 1)} to {estimate_text(plot.upper_limit, 1)}"
     return _row(
         quantity.name,
         str(plot.n),
-        _estimate(quantity.icc, 3),
-        _estimate(quantity.ccc, 3),
-        _estimate(quantity.pearson, 3),
-        _estimate(plot.mean_difference, 1),
+        estimate_text(quantity.icc, 3),
+        estimate_text(quantity.ccc, 3),
+        estimate_text(quantity.pearson, 3),
+        estimate_text(plot.mean_difference, 1),
         limits,
     )
 
@@ -62,10 +62,10 @@ def _risk_classes(report: AgreementReport) -> str:
     agreement = report.risk_classes
     rows = [
         f"Five risk classes ({report.data_name}; truth in rows, predicted in columns): "
-        f"unweighted kappa {_estimate(agreement.kappa, 3)}, "
-        f"bootstrap interval {_interval(agreement.kappa_bootstrap, 3)}, "
-        f"linear-weighted kappa {_estimate(agreement.kappa_linear, 3)}, "
-        f"same class {_proportion(agreement.accuracy)}.",
+        f"unweighted kappa {estimate_text(agreement.kappa, 3)}, "
+        f"bootstrap interval {interval_text(agreement.kappa_bootstrap, 3)}, "
+        f"linear-weighted kappa {estimate_text(agreement.kappa_linear, 3)}, "
+        f"same class {proportion_text(agreement.accuracy)}.",
         "",
         _row("truth", *RISK_CATEGORIES),
         _row(*["---"] * (len(RISK_CATEGORIES) + 1)),
@@ -87,9 +87,9 @@ def _zero_table(report: AgreementReport) -> str:
         rows.append(
             _row(
                 quantity.name,
-                _proportion(zero.specificity_at_zero),
-                _proportion(zero.false_zero_rate),
-                _proportion(zero.zero_predictive_value),
+                proportion_text(zero.specificity_at_zero),
+                proportion_text(zero.false_zero_rate),
+                proportion_text(zero.zero_predictive_value),
             )
         )
     flagged = len(report.false_zero_ids_flagged)
@@ -114,11 +114,11 @@ def _stratum_row(stratum: StratumAgreement) -> str:
     return _row(
         f"{stratum.covariate} = {stratum.level}",
         str(stratum.n),
-        _estimate(stratum.icc, 3),
-        _estimate(stratum.mean_difference, 1),
-        _proportion(stratum.risk_class_accuracy),
-        _proportion(stratum.zero.specificity_at_zero),
-        _proportion(stratum.zero.false_zero_rate),
+        estimate_text(stratum.icc, 3),
+        estimate_text(stratum.mean_difference, 1),
+        proportion_text(stratum.risk_class_accuracy),
+        proportion_text(stratum.zero.specificity_at_zero),
+        proportion_text(stratum.zero.false_zero_rate),
     )
 
 
@@ -133,29 +133,3 @@ def _methods(report: AgreementReport) -> str:
 
 def _row(*cells: str) -> str:
     return "| " + " | ".join(cells) + " |"
-
-
-def _estimate(estimate: Estimate | None, digits: int) -> str:
-    if estimate is None or estimate.value is None:
-        return "undefined"
-    return f"{_number(estimate.value, digits)} {_interval(estimate, digits)}"
-
-
-def _interval(estimate: Estimate, digits: int) -> str:
-    if estimate.low is None or estimate.high is None:
-        return "[no interval]"
-    return f"[{_number(estimate.low, digits)}, {_number(estimate.high, digits)}]"
-
-
-def _number(value: float, digits: int) -> str:
-    """Fixed digits with a real minus sign and no minus on a rounded zero."""
-    text = f"{value:.{digits}f}"
-    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
-
-
-def _proportion(proportion: Proportion) -> str:
-    counts = f"{proportion.successes}/{proportion.n}"
-    interval = f"[{100 * proportion.low:.1f}, {100 * proportion.high:.1f}]"
-    return (
-        f"{counts}, undefined" if proportion.value is None else f"{counts}, {100 * proportion.value:.1f} % {interval}"
-    )

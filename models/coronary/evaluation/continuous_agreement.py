@@ -1,4 +1,4 @@
-"""Agreement of two continuous measurements of the same cases: ICC, CCC, Bland–Altman, Pearson.
+"""Agreement of two continuous measurements of the same cases: ICC, CCC, Bland–Altman, Pearson, paired t.
 
 Decides which form of each statistic is meant and how its interval is made. Every function refuses values that are not
 finite; a statistic that these data do not define is None.
@@ -204,6 +204,42 @@ def bland_altman(first: ArrayLike, second: ArrayLike, confidence: float = CONFID
         sd_difference=sd,
         n=n,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PairedTTest:
+    """Two-sided paired t test of no mean difference; None where the differences do not vary."""
+
+    t: float | None
+    p_value: float | None
+    degrees_of_freedom: int
+
+
+def paired_t_test(first: ArrayLike, second: ArrayLike) -> PairedTTest:
+    """Test whether the mean of second − first differs from 0 (Student, Biometrika 1908;6:1–25).
+
+    A large p shows no agreement: large differences of both signs have one too.
+    """
+    x, y = _paired(first, second, at_least=2)
+    if not _varies(y - x):
+        return PairedTTest(None, None, len(x) - 1)
+    test = stats.ttest_rel(y, x)
+    return PairedTTest(float(test.statistic), float(test.pvalue), len(x) - 1)
+
+
+def paired_t_from_moments(
+    n: int, mean_first: float, mean_second: float, sd_first: float, sd_second: float, pearson_r: float
+) -> PairedTTest:
+    """Paired t test from published means, standard deviations and correlation.
+
+    Paper 1, tables 2 and 3: the printed p values follow from the printed moments but for those of the external
+    validation by tube voltage (Agatston 80 kVp: 0.25, printed 0.05; 100 kVp: 0.41, printed 0.17).
+    """
+    variance = sd_first**2 + sd_second**2 - 2 * pearson_r * sd_first * sd_second
+    if n < 2 or variance <= 0:
+        return PairedTTest(None, None, n - 1)
+    t = (mean_second - mean_first) / math.sqrt(variance / n)
+    return PairedTTest(t, float(2 * stats.t.sf(abs(t), n - 1)), n - 1)
 
 
 def _paired(first: ArrayLike, second: ArrayLike, at_least: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -16,6 +16,7 @@ from coronary.evaluation.categorical_agreement import cohen_kappa, confusion_mat
 from coronary.evaluation.cohort import PAPER_SCORE, CaseRecord
 from coronary.evaluation.continuous_agreement import concordance_correlation, pearson_correlation
 from coronary.evaluation.estimates import Estimate, clopper_pearson
+from coronary.evaluation.figure_text import p_text
 from coronary.evaluation.tree_agreement import overlap
 
 #: Fewer pairs than this give no statistics.
@@ -106,10 +107,10 @@ def _agreement(name: str, pairs: NDArray[np.float64]) -> list[str]:
     true, found = pairs.T
     moments = [f"{values.mean():.2f} ± {values.std(ddof=1):.1f}" for values in (true, found)]
     ccc, r = concordance_correlation(true, found), pearson_correlation(true, found)
-    differs = "–" if np.allclose(true, found) else _p_value(float(stats.ttest_rel(true, found).pvalue))
+    differs = "–" if np.allclose(true, found) else p_text(float(stats.ttest_rel(true, found).pvalue))
     if r.value is None or ccc.value is None or ccc.low is None or ccc.high is None:
         return [name, *moments, differs, "–", "–", "–", "–"]
-    correlation_p = _p_value(float(stats.pearsonr(true, found).pvalue))
+    correlation_p = p_text(float(stats.pearsonr(true, found).pvalue))
     return [
         name,
         *moments,
@@ -119,10 +120,6 @@ def _agreement(name: str, pairs: NDArray[np.float64]) -> list[str]:
         f"{ccc.value:.3f}",
         f"{ccc.low:.3f}, {ccc.high:.3f}",
     ]
-
-
-def _p_value(p: float) -> str:
-    return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.01 else f"{p:.2f}"
 
 
 def _categories(scored: Sequence[CaseRecord], data_name: str) -> str:

@@ -78,6 +78,7 @@ def acquisition_facts(acquisition: Acquisition) -> AcquisitionFacts:
     """What the headers of this virtual acquisition would say."""
     return AcquisitionFacts(
         convolution_kernel=acquisition.kernel,
+        is_soft_kernel=True,
         kvp=float(acquisition.kvp),
         slice_thickness_mm=acquisition.slice_thickness_mm,
         is_gated=True,

@@ -15,6 +15,7 @@ from agatha.assemble.attributes import Attributes
 from agatha.assemble.cardiac_phase import gating_evidence, phase_percent
 from agatha.assemble.instances import Frame
 from agatha.assemble.refused import Refused
+from agatha.dicom.kernels import is_soft_kernel, iterative_kernel
 from coronary.contract import AcquisitionFacts, QualityNote
 
 #: What scanners write into ContrastBolusAgent when none was given.
@@ -33,12 +34,15 @@ def acquisition_facts(frames: Sequence[Frame]) -> AcquisitionFacts:
     """Facts of the frames of one volume; the thickest where the slice thickness varies."""
     first = frames[0].attributes
     factor, source = _calcium_mass_factor(frames)
+    kernel = first.text("ConvolutionKernel")
     return AcquisitionFacts(
         manufacturer=first.text("Manufacturer"),
         model_name=first.text("ManufacturerModelName"),
         series_description=first.text("SeriesDescription"),
         protocol_name=first.text("ProtocolName"),
-        convolution_kernel=first.text("ConvolutionKernel"),
+        convolution_kernel=kernel,
+        is_soft_kernel=is_soft_kernel(kernel) if kernel else None,
+        iterative_reconstruction=_iterative_reconstruction(first, kernel),
         kvp=first.number("KVP"),
         slice_thickness_mm=max(_positive(frames, "SliceThickness"), default=None),
         contrast_agent=_contrast_agent(first),
@@ -93,6 +97,13 @@ def _contrast_agent(attributes: Attributes) -> str:
     codes = [item.text("CodeMeaning") for item in attributes.items("ContrastBolusAgentSequence")]
     agent = attributes.text("ContrastBolusAgent") or ", ".join(filter(None, codes))
     return "" if agent.upper().strip(" .") in NO_CONTRAST else agent
+
+
+def _iterative_reconstruction(attributes: Attributes, kernel: str) -> str:
+    """What says that the reconstruction was iterative: ReconstructionAlgorithm (PS3.3 C.8.15.3.7) or the kernel."""
+    if attributes.text("ReconstructionAlgorithm").upper() == "ITERATIVE":
+        return "ReconstructionAlgorithm ITERATIVE"
+    return iterative_kernel(kernel)
 
 
 def _is_lossy(frame: Frame) -> bool:

@@ -26,6 +26,7 @@ _KEYWORDS: Final = (
     "Manufacturer", "StudyDescription", "SeriesDescription", "ManufacturerModelName", "ContrastBolusAgent",
     "ContrastBolusAgentSequence", "ScanOptions", "SliceThickness", "KVP", "ProtocolName", "TriggerTime",
     "NominalInterval", "LowRRValue", "HighRRValue", "HeartRate", "ConvolutionKernel",
+    "ReconstructionAlgorithm",
     "CardiacSynchronizationTechnique", "CalciumScoringMassFactorPatient", "CalciumScoringMassFactorDevice",
     "NominalCardiacTriggerDelayTime", "SeriesInstanceUID", "SeriesNumber", "AcquisitionNumber", "InstanceNumber",
     "ImagePositionPatient", "ImageOrientationPatient", "TemporalPositionIdentifier", "ImagesInAcquisition",

@@ -1,4 +1,4 @@
-"""Names of reconstruction kernels: which ones are smooth enough for a calcium score.
+"""Names of reconstruction kernels: which ones are smooth enough for a calcium score, and which ones are iterative.
 
 Decides by the vendors' naming habits; a site's own kernel name that fits none is "not known to be soft".
 """
@@ -19,6 +19,23 @@ _SOFT: Final = re.compile(
     r"|(XC|C)?[ABC]",  # Philips: B, CB, XCB
     re.IGNORECASE,
 )
+
+#: Siemens' kernels for SAFIRE; with ADMIRE a kernel keeps its name, and the strength is its second value.
+_SAFIRE: Final = re.compile(r"[IJ]\d\d[A-Z]?", re.IGNORECASE)
+_STRENGTH: Final = re.compile(r"[1-5]")
+
+
+def iterative_kernel(name: str) -> str:
+    r"""What a kernel (``ConvolutionKernel``, values separated by a backslash) says of iterative reconstruction.
+
+    A sentence's part such as "kernel I26f, strength 3"; "" where it says nothing. Siemens only: the other vendors have
+    it in private attributes.
+    """
+    first, *others = (part.strip() for part in name.split("\\"))
+    strength = next((part for part in others if _STRENGTH.fullmatch(part)), "")
+    if not strength and not _SAFIRE.fullmatch(first):
+        return ""
+    return f"kernel {first}, strength {strength}" if strength else f"kernel {first}"
 
 
 def is_soft_kernel(name: str) -> bool:

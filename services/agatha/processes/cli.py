@@ -36,6 +36,7 @@ app.add_typer(evaluate, name="evaluate")
 
 StopWithParent = Annotated[bool, typer.Option("--stop-with-parent", hidden=True)]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Strata = Annotated[list[str] | None, typer.Option(help="Column by whose values to report too; may be repeated.")]
 
 
 def example(*lines: str) -> str:
@@ -203,7 +204,7 @@ def phantom(
 def evaluate_virtual(
     first_seed: Annotated[int, typer.Option(min=0, help="First patient of the cohort.")],
     last_seed: Annotated[int, typer.Option(min=0, help="Last patient of the cohort.")],
-    out: Annotated[Path, typer.Option(help="Folder for cases, report and picture; a run there goes on.")],
+    out: Annotated[Path, typer.Option(help="Folder for cases and report; a run there goes on.")],
     variant: Annotated[Literal["standard", "external"], typer.Option(help="Which generator.")] = "standard",
     analysis: Annotated[str, typer.Option(help="Which analysis.")] = "csct-scoring",
     workers: Annotated[int, typer.Option(min=1, help="Cases at a time.")] = 2,
@@ -253,20 +254,88 @@ def evaluate_stenosis(
 
 
 @evaluate.command(
-    "table", epilog=example("agatha evaluate table scores.csv --data-name 'our 2025 cohort' --out ./report")
+    "table",
+    epilog=example(
+        "agatha evaluate table ours.csv --reference readers.csv --data-name 'our 2025 cohort' --out ./report",
+        "agatha evaluate table both.csv --data-name 'our 2025 cohort' --out ./report",
+    ),
 )
 def evaluate_csv(
-    table: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV: case_id, true_total, predicted_LM…")],
-    out: Annotated[Path, typer.Option(help="Folder for report and picture.")],
+    table: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help="CSV: case_id, total, LM, LAD, LCX, RCA; or both sides."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the report.")],
     data_name: Annotated[str, typer.Option(help="What the cases are; printed with every figure.")],
+    reference: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="CSV of the reference, joined on case_id."),
+    ] = None,
+    stratum: Strata = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two columns of scores that are in a table already."""
+    """Compare scores that are in tables already: two tables joined on the case, or one with both sides.
+
+    One table with both sides has the columns case_id, true_total, true_LM … true_RCA, predicted_total … predicted_RCA.
+    """
     from agatha.processes.evaluate_command import evaluate_table
 
-    raise typer.Exit(
-        _guarded(lambda: evaluate_table(table, out, data_name=data_name, as_json=as_json, console=Console()))
-    )
+    def run() -> int:
+        return evaluate_table(
+            table,
+            reference,
+            out,
+            data_name=data_name,
+            strata=stratum or (),
+            as_json=as_json,
+            console=Console(),
+        )
+
+    raise typer.Exit(_guarded(run))
+
+
+@evaluate.command(
+    "results",
+    epilog=example("agatha evaluate results --reference readers.csv --data-name 'our 2025 cohort' --out ./report"),
+)
+def evaluate_database(
+    reference: Annotated[
+        Path,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="CSV: study_instance_uid or accession_number, total, LM, LAD, LCX, RCA; optionally case_id.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the report.")],
+    analysis: Annotated[Literal["csct-scoring", "ccta-scoring"], typer.Option(help="Whose scores.")] = "csct-scoring",
+    data_name: Annotated[
+        str | None, typer.Option(help="What the cases are; printed with every figure. [default: studies of REFERENCE]")
+    ] = None,
+    stratum: Strata = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the service keeps its data. [default: ./data]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare what the service scored with a reference of your own: results are taken from its database."""
+    from agatha.processes.evaluate_command import evaluate_results
+    from agatha.processes.life import private_files
+
+    settings = _settings(data_dir=data_dir)
+
+    def run() -> int:
+        private_files()
+        return evaluate_results(
+            settings,
+            reference,
+            out,
+            analysis=analysis,
+            data_name=data_name,
+            strata=stratum or (),
+            as_json=as_json,
+            console=Console(),
+        )
+
+    raise typer.Exit(_guarded(run))
 
 
 @db.command("upgrade", epilog=example("agatha db upgrade"))

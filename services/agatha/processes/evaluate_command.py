@@ -1,15 +1,15 @@
-"""`agatha evaluate`: agreement of scores with a reference, for virtual patients or from a table.
+"""`agatha evaluate`: agreement of scores with a reference, for virtual patients, from tables or from the database.
 
-Decides how a cohort is run (resumable, one line a case) and how its report is written; the statistics are
-``coronary.evaluation``.
+Decides how a cohort is run (resumable, one line a case) and what its report is named; the statistics are
+``coronary.evaluation``, the files `evaluation_report`.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,14 +17,16 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from agatha.processes.case_log import run_logged, worker_runtime
-from agatha.processes.settings import ConfigurationError
+from agatha.processes.evaluation_report import Evaluation, write_report
+from agatha.processes.evaluation_results import MODEL, compare_results
+from agatha.processes.evaluation_tables import join_tables, read_comparison
+from agatha.processes.settings import ConfigurationError, Settings
+from agatha.processes.store_wiring import open_store, schema_problem
 from coronary.calcium import VesselValues
 from coronary.contract import SeriesKind
-from coronary.evaluation.cohort import AgreementReport, CaseRecord, agreement_report
-from coronary.evaluation.cohort_markdown import to_markdown
-from coronary.evaluation.paired_markdown import to_paired_markdown
+from coronary.evaluation.cohort import CaseRecord
 from coronary.evaluation.virtual_cohort import CohortMember, Variant, cohort, run_case
-from coronary.registry import family_named, model_sha256
+from coronary.registry import family_named, manifest_of, model_sha256
 
 OK: Final = 0
 
@@ -33,8 +35,6 @@ STRATA: Final[dict[SeriesKind, tuple[str, ...]]] = {
     "csct": ("slice_thickness_mm", "calcium"),
     "ccta": ("kvp", "calcium"),
 }
-
-VESSEL_COLUMNS: Final = ("total", "LM", "LAD", "LCX", "RCA")
 
 
 def evaluate_virtual_patients(
@@ -63,79 +63,101 @@ def evaluate_virtual_patients(
     )
     cases = [_case(row) for row in rows.values()]
     name = f"virtual patients, {variant} generator, n = {len(cases)}, seeds {first_seed}-{last_seed}"
-    strata = STRATA[family_named(analysis).series_kind]
-    return _report(cases, name, out, f"{analysis}-{variant}", strata, as_json=as_json, console=console)
+    family = family_named(analysis)
+    manifest = manifest_of(family)
+    sources = {
+        "scores": analysis,
+        "reference": "the exact truth of the generator",
+        "model": f"{manifest.name} {manifest.version}, SHA-256 {model_sha256(family)}",
+    }
+    evaluation = Evaluation(cases, name, f"{analysis}-{variant}", STRATA[family.series_kind], (), sources)
+    return _report(evaluation, out, as_json=as_json, console=console)
 
 
-def evaluate_table(table: Path, out: Path, *, data_name: str, as_json: bool, console: Console) -> int:
-    """Report the agreement of a CSV table.
-
-    Columns: ``case_id``, ``true_total``, ``true_LM``, ``true_LAD``, ``true_LCX``, ``true_RCA``, the same with
-    ``predicted_``, and optionally ``refusal`` (a code; then the predicted columns stay empty). Any other column is
-    taken as a covariate.
+def evaluate_table(
+    table: Path,
+    reference: Path | None,
+    out: Path,
+    *,
+    data_name: str,
+    strata: Sequence[str],
+    as_json: bool,
+    console: Console,
+) -> int:
+    """Report the agreement of one CSV table with both sides, or of two that are joined (`evaluation_tables`).
 
     Raises
     ------
     ConfigurationError
-        If a column is missing or a value is not a number; names the line.
+        If a table cannot be read; names file and line.
     """
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        cases = [_case_of_row(row, number) for number, row in enumerate(csv.DictReader(file), start=2)]
-    out.mkdir(parents=True, exist_ok=True)
-    return _report(cases, data_name, out, table.stem, (), as_json=as_json, console=console)
+    comparison = read_comparison(table) if reference is None else join_tables(table, reference)
+    sources = {"scores": table.name, "reference": table.name if reference is None else reference.name}
+    return _report(
+        Evaluation(comparison.cases, data_name, table.stem, strata, comparison.left_out, sources),
+        out,
+        as_json=as_json,
+        console=console,
+    )
 
 
-def _report(
-    cases: list[CaseRecord],
-    data_name: str,
+def evaluate_results(
+    settings: Settings,
+    reference: Path,
     out: Path,
-    stem: str,
-    strata: Iterable[str],
     *,
+    analysis: str,
+    data_name: str | None,
+    strata: Sequence[str],
     as_json: bool,
     console: Console,
 ) -> int:
+    """Report the agreement of the results in the database with a CSV reference (`evaluation_results`).
+
+    Raises
+    ------
+    ConfigurationError
+        If the reference cannot be read; names file and line.
+    StoreError
+        If the database cannot be read.
+    """
+    problem = schema_problem(settings)
+    if problem is not None:
+        raise ConfigurationError(problem)
+    database, _ = open_store(settings)
     try:
-        report = agreement_report(cases, data_name=data_name, strata=tuple(strata))
-    except ValueError as exc:
-        raise ConfigurationError(str(exc)) from exc
-    text = to_markdown(report)
-    if any(case.predicted_volume_mm3 is not None for case in cases):
-        text += "\n" + to_paired_markdown(cases, data_name=data_name)
-    (out / f"{stem}.md").write_text(text, encoding="utf-8")
-    written = [out / f"{stem}.md", *_plots(cases, report, out / stem)]
+        comparison = compare_results(database, reference, analysis)
+    finally:
+        database.close()
+    models = sorted({str(case.covariates[MODEL]) for case in comparison.cases if MODEL in case.covariates})
+    sources = {"scores": f"results of {analysis} in the database", "reference": reference.name}
+    return _report(
+        Evaluation(
+            comparison.cases,
+            data_name or f"studies of {reference.name}",
+            analysis,
+            strata,
+            comparison.left_out,
+            sources | {"model": ", ".join(models)},
+        ),
+        out,
+        as_json=as_json,
+        console=console,
+    )
+
+
+def _report(evaluation: Evaluation, out: Path, *, as_json: bool, console: Console) -> int:
+    report, text, written = write_report(evaluation, out, version=version("agatha"))
     if as_json:
-        print(json.dumps({"data": data_name, "n": report.n_cases, "files": [str(path) for path in written]}))
-    else:
-        console.print(Markdown(text))
-        for path in written:
-            console.print(f"wrote {path}")
+        summary = {"data": report.data_name, "n": report.n_cases, "left_out": len(evaluation.left_out)}
+        print(json.dumps(summary | {"files": [str(path) for path in written]}))
+        return OK
+    console.print(Markdown(text))
+    for left_out in evaluation.left_out:
+        console.print(f"left out: {left_out.case_id} ({left_out.why})", highlight=False, markup=False)
+    for path in written:
+        console.print(f"wrote {path}")
     return OK
-
-
-def _plots(cases: list[CaseRecord], report: AgreementReport, stem: Path) -> list[Path]:
-    """Scatter and Bland-Altman plot of the score, and of the volume if compared, where matplotlib is installed."""
-    from coronary.evaluation.plots import plot_agreement
-
-    scores = [(case.true.total, case.predicted.total) for case in cases if case.predicted is not None]
-    volumes = [
-        (case.true_volume_mm3.total, case.predicted_volume_mm3.total)
-        for case in cases
-        if case.true_volume_mm3 is not None and case.predicted_volume_mm3 is not None
-    ]
-    written: list[Path] = []
-    for name, quantity, pairs in (("", report.quantity, scores), ("-volume", "volume, mm³", volumes)):
-        if not pairs:
-            continue
-        true, predicted = zip(*pairs, strict=True)
-        try:
-            figure = plot_agreement(true, predicted, quantity=quantity, data_name=report.data_name)
-        except ImportError:
-            return []
-        path = stem.with_name(f"{stem.name}{name}.png")
-        figure.savefig(path, dpi=110)
-        written.append(path)
-    return written
 
 
 def _run_member(member: CohortMember, analysis: str) -> dict[str, Any]:
@@ -176,18 +198,3 @@ def _case(row: dict[str, Any]) -> CaseRecord:
         notes=tuple(row.get("notes", ())),
         measures=row.get("measures", {}),
     )
-
-
-def _case_of_row(row: dict[str, str], number: int) -> CaseRecord:
-    refusal = (row.get("refusal") or "").strip()
-    try:
-        true = VesselValues(**{name: float(row[f"true_{name}"]) for name in VESSEL_COLUMNS})
-        predicted = (
-            None if refusal else VesselValues(**{name: float(row[f"predicted_{name}"]) for name in VESSEL_COLUMNS})
-        )
-        case_id = row["case_id"]
-    except KeyError as exc:
-        raise ConfigurationError(f"line {number}: column {exc.args[0]} is missing") from exc
-    except ValueError as exc:
-        raise ConfigurationError(f"line {number}: {exc}") from exc
-    return CaseRecord(case_id=case_id, true=true, predicted=predicted, refusal=refusal)

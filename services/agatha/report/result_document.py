@@ -160,6 +160,7 @@ def _calcium(request: ReportRequest, findings: CalciumFindings) -> dict[str, Any
         "mass_mg": None if score.mass_mg is None else score.mass_mg.as_dict(),
         "risk_category": score.risk_category,
         "cac_drs": score.cac_drs,
+        "is_comparable": findings.is_comparable,
         "convention": score.convention,
         "alternative_scores": []
         if score.agatston_paper is None

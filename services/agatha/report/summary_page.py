@@ -85,10 +85,14 @@ def _draw_score(page: Page, findings: CalciumFindings, y: float) -> float:
 
 
 def remark(findings: CalciumFindings) -> str:
-    """What a reader must know beside the total: what zero means here, or that it is an estimate."""
+    """What a reader must know beside the total: what zero means here, what it must not be compared with."""
     is_zero = findings.score.agatston.total == 0
     if findings.contrast is None:
-        return f"No calcium of {AGATSTON_THRESHOLD_HU} HU or more was assigned to a vessel." if is_zero else ""
+        parts = (
+            f"No calcium of {AGATSTON_THRESHOLD_HU} HU or more was assigned to a vessel." if is_zero else "",
+            "" if findings.is_comparable else "Not comparable with reference scores: see the notes.",
+        )
+        return " ".join(filter(None, parts))
     if is_zero:
         return "No calcium was found in or beside the contrast-filled lumen of the coronary arteries."
     return "Estimate of what a calcium-scoring CT would give; category and CAC-DRS are those of the estimate."

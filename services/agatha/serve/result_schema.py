@@ -140,6 +140,11 @@ class CalciumDocument(StoredDocument):
     mass_mg: VesselScores | None = Field(description="Null when the scanner gave no mass calibration.")
     risk_category: Literal["0", "1-10", "11-100", "101-400", ">400"]
     cac_drs: str = Field(pattern=r"^A[0-3]/N[0-4]$", examples=["A2/N3"])
+    is_comparable: bool | None = Field(
+        None,
+        description="Whether the acquisition is that of reference Agatston scores and percentiles; if not, the quality "
+        "note NOT_COMPARABLE says why. False for an estimate from contrast CT, null in results of earlier versions.",
+    )
     convention: str | None = Field(None, description="How the Agatston score was computed, in one sentence.")
     alternative_scores: list[AlternativeScore] = Field([], description="The same calcium by other conventions.")
     mass_calibration: MassCalibration | None = Field(None, description="What the mass rests on.")

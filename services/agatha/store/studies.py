@@ -14,7 +14,7 @@ from agatha.store.leases import FRESH
 from agatha.store.records import Page, StudyRecord
 from agatha.store.rows import Unit, change, select_record, table_of
 from agatha.store.study_state import refresh_study_state
-from agatha.store.tables import Series, Study
+from agatha.store.tables import Result, Series, Study
 
 CURSOR_PREFIX = "studies:"
 MAX_PAGE = 1000
@@ -89,6 +89,12 @@ class StudyQueries(Unit):
         """Return the study, or None when no instance of it was stored."""
         statement = select_record(StudyRecord, Study).where(Study.study_instance_uid == study_instance_uid)
         return self._first(StudyRecord, statement)
+
+    def studies_with_results(self, analysis: str) -> list[StudyRecord]:
+        """Return the studies that have a result of an analysis, refusals and failures included, oldest first."""
+        statement = select_record(StudyRecord, Study).order_by(Study.id)
+        has_result = select(Result.id).where(Result.study_id == Study.id, Result.analysis == analysis).exists()
+        return self._all(StudyRecord, statement.where(has_result))
 
 
 class StudyChanges(EventChanges):

@@ -53,6 +53,28 @@ def test_contrast_agent_is_kept(tmp_path: Path) -> None:
     assert facts_of(tmp_path, ContrastBolusAgent="Ultravist 370").contrast_agent == "Ultravist 370"
 
 
+@pytest.mark.parametrize(
+    ("attributes", "is_soft", "evidence"),
+    [
+        ({"ConvolutionKernel": "B35f"}, True, ""),
+        ({"ConvolutionKernel": "B70f"}, False, ""),
+        ({"ConvolutionKernel": None}, None, ""),
+        ({"ConvolutionKernel": ["Qr36d", "3"]}, True, "kernel Qr36d, strength 3"),
+        (
+            {"ConvolutionKernel": "FC12", "ReconstructionAlgorithm": "ITERATIVE"},
+            True,
+            "ReconstructionAlgorithm ITERATIVE",
+        ),
+        ({"ConvolutionKernel": "FC12", "ReconstructionAlgorithm": "FILTER_BACK_PROJ"}, True, ""),
+    ],
+)
+def test_how_the_images_were_reconstructed(
+    tmp_path: Path, attributes: dict[str, Any], is_soft: bool | None, evidence: str
+) -> None:
+    facts = facts_of(tmp_path, **attributes)
+    assert (facts.is_soft_kernel, facts.iterative_reconstruction) == (is_soft, evidence)
+
+
 NAMELESS = {"SeriesDescription": "3mm", "ProtocolName": "Heart", "ScanOptions": "HELIX"}
 
 

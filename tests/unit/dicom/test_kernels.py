@@ -2,7 +2,7 @@
 
 import pytest
 
-from agatha.dicom.kernels import is_soft_kernel
+from agatha.dicom.kernels import is_soft_kernel, iterative_kernel
 
 SOFT = {
     "Siemens": ["B20f", "B26f", "B30s", "B31s", "B35f", "B35f\\3", "B36f", "Br36", "Br40d", "Bv40", "Hr36", "I26f\\3",
@@ -33,3 +33,21 @@ def test_smooth_kernel_is_soft(name):
 @pytest.mark.parametrize("name", _named(SHARP))
 def test_sharp_or_unknown_kernel_is_not_soft(name):
     assert not is_soft_kernel(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "evidence"),
+    [
+        ("Qr36d\\3", "kernel Qr36d, strength 3"),
+        ("I26f\\2", "kernel I26f, strength 2"),
+        ("I30f", "kernel I30f"),
+        ("J30s", "kernel J30s"),
+    ],
+)
+def test_a_kernel_that_names_a_strength_is_iterative(name, evidence):
+    assert iterative_kernel(name) == evidence
+
+
+@pytest.mark.parametrize("name", ["", "B35f", "Qr36d", "FC12", "FC12-H", "STANDARD", "XCB", "B", "Br40d\\0"])
+def test_a_kernel_that_says_nothing_of_it_is_not(name):
+    assert iterative_kernel(name) == ""

@@ -1,4 +1,4 @@
-"""ICC, CCC, Bland–Altman and Pearson on textbook data and by hand."""
+"""ICC, CCC, Bland–Altman, Pearson and the paired t test on textbook data and by hand."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from coronary.evaluation import (
     bland_altman,
     concordance_correlation,
     intraclass_correlation,
+    paired_t_from_moments,
+    paired_t_test,
     pearson_correlation,
 )
 
@@ -151,3 +153,26 @@ def test_measurements_that_do_not_pair_are_refused() -> None:
         intraclass_correlation([[1, 2]])
     with pytest.raises(ValueError, match="between 0 and 1"):
         intraclass_correlation(SHROUT_FLEISS, confidence=95)
+
+
+# Student 1908, section IX: additional hours of sleep of ten patients by two drugs.
+SLEEP = ([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0], [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
+
+
+def test_paired_t_of_students_sleep() -> None:
+    test = paired_t_test(*SLEEP)
+    assert (test.t, test.p_value) == (pytest.approx(4.0621, abs=5e-5), pytest.approx(0.002833, abs=5e-7))
+    assert test.degrees_of_freedom == 9
+
+
+def test_paired_t_follows_from_moments() -> None:
+    first, second = (np.array(hours) for hours in SLEEP)
+    r = pearson_correlation(first, second).value
+    assert r is not None
+    moments = first.mean(), second.mean(), first.std(ddof=1), second.std(ddof=1)
+    assert paired_t_from_moments(10, *map(float, moments), r).t == pytest.approx(paired_t_test(first, second).t)
+
+
+def test_differences_that_do_not_vary_have_no_t() -> None:
+    assert paired_t_test([1.0, 2.0, 3.0], [2.0, 3.0, 4.0]).t is None
+    assert paired_t_from_moments(5, 1.0, 2.0, 3.0, 3.0, 1.0).p_value is None

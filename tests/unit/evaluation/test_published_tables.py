@@ -16,6 +16,8 @@ from coronary.evaluation import (
     concordance_from_moments,
     diagnostic_accuracy,
     observed_agreement,
+    paired_t_from_moments,
+    saved_cost,
 )
 
 # Paper 1, table 4: rows auto-CAC, columns CSCT; transposed, because ours has the reference in rows.
@@ -136,3 +138,46 @@ def test_paper_0_evaluation_2_prints_other_intervals_at_zero_and_hundred_percent
     assert percent(clopper_pearson(16, 16)) == (100.0, 79.4, 100.0)
     negative = ccta.negative_predictive_value
     assert (negative.n, negative.value, negative.low, negative.high) == (0, None, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("n", "means", "deviations", "r", "printed"),
+    [
+        (48, (161.50, 151.59), (350.8, 383.7), 0.990, 0.27),
+        (13, (276.99, 259.74), (535.5, 526.0), 0.964, 0.67),
+        (198, (117.15, 105.40), (230.4, 226.6), 0.965, 0.007),
+        (198, (43.14, 36.66), (132.9, 137.6), 0.970, 0.007),
+        (113, (150.63, 142.24), (267.5, 303.7), 0.906, 0.48),
+        (113, (178.22, 187.46), (324.7, 433.9), 0.859, 0.66),
+        (113, (98.76, 94.35), (182.9, 196.6), 0.947, 0.46),
+        (113, (119.6, 129.4), (227.3, 342.7), 0.826, 0.60),
+        (113, (51.87, 47.89), (126.9, 156.7), 0.835, 0.62),
+        (113, (58.62, 58.02), (151.5, 185.6), 0.896, 0.94),
+    ],
+)
+def test_paper_1_p_values_of_the_paired_t_test_follow_from_their_moments(
+    n: int, means: tuple[float, float], deviations: tuple[float, float], r: float, printed: float
+) -> None:
+    p = paired_t_from_moments(n, *means, *deviations, r).p_value
+    assert p is not None
+    # r is printed to three digits: the last digit of p may differ by one.
+    assert p == pytest.approx(printed, abs=0.001 if printed < 0.01 else 0.0101)
+
+
+def test_paper_1_p_values_by_tube_voltage_outside_do_not_follow_from_their_moments() -> None:
+    """Printed 0.05 (80 kVp) and 0.17 (100 kVp), external validation, Agatston score."""
+    low = paired_t_from_moments(23, 157.77, 131.85, 248.8, 219.9, 0.908)
+    high = paired_t_from_moments(85, 176.84, 199.75, 329.2, 478.0, 0.866)
+    assert rounded(low.p_value, high.p_value) == [0.247, 0.407]
+
+
+def test_paper_0_saved_cost_to_the_yen_but_for_the_misprinted_nuclear_part() -> None:
+    saved = saved_cost(angiographies=747, with_flow_reserve=219, nuclear=248)
+    assert (saved.angiography_jpy, saved.flow_reserve_jpy) == (105_600_000, 96_360_000)
+    assert saved.nuclear_jpy == 23_669_368  # printed 23,629,368
+    assert saved.total_jpy == 225_629_368
+
+
+def test_more_flow_reserve_measurements_than_angiographies_are_refused() -> None:
+    with pytest.raises(ValueError, match="no more than"):
+        saved_cost(angiographies=1, with_flow_reserve=2, nuclear=0)

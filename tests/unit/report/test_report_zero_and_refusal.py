@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from pydicom import Dataset, dcmread
 
 from agatha.dicom import codes
 from agatha.report import DicomObject, PreviousReport, result_document, write_objects
+from agatha.report.summary_page import remark
 from builders.findings import calcified_volume, findings_of, report_request, write_ct_series
 from coronary.contract import QualityNote, Refusal
 from coronary.ct_volume import CtVolume
+from coronary.reasons import NOT_COMPARABLE
 
 REFUSAL = Refusal("GAP_BETWEEN_SLICES", "Between z = 61.5 mm and z = 67.5 mm one slice is missing.", {"gap_mm": 6.0})
 
@@ -52,6 +55,19 @@ def test_zero_has_a_report_with_explicit_zeros_and_no_segmentation(series: tuple
     assert document["calcium"]["agatston"] == {"total": 0.0, "LM": 0.0, "LAD": 0.0, "LCX": 0.0, "RCA": 0.0}
     assert document["calcium"]["risk_category"] == "0"
     assert document["provisional"] is True
+
+
+def test_a_score_of_another_protocol_says_that_it_is_not_comparable(series: tuple[CtVolume, list[Path]]) -> None:
+    volume, paths = series
+    findings = findings_of(volume, np.zeros(volume.voxels_hu.shape, np.uint8))
+    note = QualityNote(NOT_COMPARABLE, "Not comparable with reference Agatston scores: slices overlapping.")
+    for quality, is_comparable in (((), True), ((note,), False)):
+        request = report_request(paths, volume, replace(findings, quality=quality))
+        objects = write_objects(request)
+        document = result_document(request, objects, state="completed", provisional=False, series_instance_uid="1.2")
+        assert document["calcium"]["is_comparable"] is is_comparable
+        assert ("Not comparable" in remark(replace(findings, quality=quality))) is not is_comparable
+        assert (note.text.encode() in objects[0].data) is not is_comparable
 
 
 def test_refusal_has_a_coded_reason_and_no_number(series: tuple[CtVolume, list[Path]]) -> None:

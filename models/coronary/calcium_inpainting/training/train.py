@@ -21,6 +21,7 @@ from torch.nn import functional
 from coronary.calcium_inpainting.patches import HIDDEN_VOXELS, hidden_cube, network_input, to_hu, to_unit
 from coronary.calcium_inpainting.training.network import NETWORK_NAMES, NetworkName, build_network
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
+from coronary.training_kit.precision import autocast
 from coronary.training_kit.weights import WeightAverage, resume_training, training_state, warm_cosine
 
 CHECKPOINT_STEPS = 200
@@ -83,7 +84,7 @@ def train(
                 factor = warm_cosine(step, warm_up=optimisation["warm_up_steps"], total=total)
                 group["lr"] = optimisation["learning_rate"] * factor
             inputs, targets = draw_batch(seen, wanted, hidden, optimisation["batch"], rng)
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast():
                 answer = network(inputs.to(memory_format=torch.channels_last_3d))
             loss = functional.mse_loss(answer.float(), targets)
             optimiser.zero_grad(set_to_none=True)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from coronary.calcium_inpainting.patches import FINE_RANGE, WALL_HU, removal_input
 from coronary.calcium_inpainting.training.network import THOUGHT_RANGE, RemovalNetwork
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
+from coronary.training_kit.precision import autocast
 from coronary.training_kit.weights import WeightAverage, resume_training, training_state, warm_cosine
 
 CHECKPOINT_STEPS = 200
@@ -100,7 +101,7 @@ def train(optimisation: Mapping[str, Any], cases: Mapping[str, NDArray[Any]], ou
                 factor = warm_cosine(step, warm_up=optimisation["warm_up_steps"], total=total)
                 group["lr"] = optimisation["learning_rate"] * factor
             inputs, scanned, truth = draw_batch(cases, optimisation, rng)
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast():
                 answer = network(inputs.to(memory_format=torch.channels_last_3d))
             loss = removal_loss(answer, scanned, truth)
             optimiser.zero_grad(set_to_none=True)

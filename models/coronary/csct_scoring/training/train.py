@@ -32,6 +32,7 @@ from coronary.csct_scoring.training.places import PlaceSampler
 from coronary.ct_volume import CtVolume
 from coronary.evaluation.virtual_cohort import cohort
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
+from coronary.training_kit.precision import autocast
 from coronary.training_kit.weights import WeightAverage, read_weights, resume_training, training_state, warm_cosine
 from coronary.virtual_patient import VirtualScan, draw_acquisition, draw_patient, render
 
@@ -55,7 +56,7 @@ class TorchSession:
     def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> Sequence[NDArray[np.float32]]:
         """Run the network once."""
         images = torch.from_numpy(inputs["image"]).to(memory_format=torch.channels_last)
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode(), autocast():
             return [self.network(images).float().numpy()]
 
 
@@ -141,7 +142,7 @@ class Training:
         for group in self.optimiser.param_groups:
             group["lr"] = phase["learning_rate"] * factor
         self.network.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             calcium, territory = self.network(images.to(memory_format=torch.channels_last))
         calcium_loss = focal_loss(
             calcium.float(),

@@ -25,6 +25,7 @@ from coronary.lumen_extraction import Form
 from coronary.lumen_extraction.slices import to_unit
 from coronary.lumen_extraction.training.network import BlendedConvolutions, Discriminator
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
+from coronary.training_kit.precision import autocast
 from coronary.training_kit.weights import WeightAverage, resume_training, training_state, warm_cosine
 
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -153,7 +154,7 @@ def train_paired(optimisation: Mapping[str, Any], slices: Mapping[str, Slices], 
             for group in optimiser.param_groups:
                 group["lr"] = optimisation["learning_rate"] * warm_cosine(step, warm_up=100, total=total)
             contrast, truth, weight = crops.draw(optimisation["batch"], optimisation["crop_pixels"], rng)
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast():
                 shares, blended = network.parts(contrast.to(memory_format=torch.channels_last))
             error = (shares.float() * blended.float()).sum(dim=1, keepdim=True) - truth
             loss = (weight * error.abs()).sum() / weight.sum()
@@ -195,10 +196,10 @@ def train_paper(optimisation: Mapping[str, Any], slices: Mapping[str, Slices], o
             contrast, non_contrast = (
                 draw_crops(slices[kind], count, size, rng) for kind in ("contrast", "non_contrast")
             )
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast():
                 loss, off, on = gan.generator_loss(contrast, non_contrast)
             _descend(for_generators, loss)
-            with torch.autocast("cpu", torch.bfloat16):
+            with autocast():
                 doubt = gan.discriminator_loss(contrast, non_contrast, off, on)
             _descend(for_discriminators, doubt)
             step += 1

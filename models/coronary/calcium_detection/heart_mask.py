@@ -1,0 +1,135 @@
+"""The heart in every slice without a network: k-means and convex hulls (Rim 2021, on which paper 3 builds).
+
+Decides which pixels belong to the heart: what lies between the lungs, without lungs, chest wall and spine. Slice by
+slice as in the paper; the attenuations that part air, soft tissue and bone are those of the whole volume.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.cluster.vq import ClusterError, kmeans2
+from skimage.measure import label, regionprops
+from skimage.morphology import convex_hull_image, disk
+from skimage.transform import resize
+
+from coronary.ct_volume import CtVolume
+
+#: Pixel of the search, mm.
+WORKING_PIXEL_MM: Final = 1.5
+
+#: Where k-means begins: air and lung, soft tissue, bone and contrast, HU.
+FIRST_MEANS_HU: Final = (-900.0, 0.0, 350.0)
+
+#: Voxels that k-means looks at, at most.
+SAMPLED_VOXELS: Final = 200_000
+
+#: A piece of air inside the body this large is lung, mm²; smaller ones are bronchi, oesophagus and stomach.
+SMALLEST_LUNG_MM2: Final = 900.0
+
+#: Vessels and walls in the lungs narrower than this belong to them, mm.
+LUNG_CLOSING_MM: Final = 6.0
+
+#: Pieces of bone nearer to each other than this are one vertebra, mm.
+SPINE_CLOSING_MM: Final = 6.0
+
+#: Bridges from the heart to the chest wall narrower than this are cut, mm.
+HEART_OPENING_MM: Final = 6.0
+
+#: Less tissue between the lungs than this is no heart, mm².
+SMALLEST_HEART_MM2: Final = 1500.0
+
+
+@dataclass(frozen=True, slots=True)
+class TissueBorders:
+    """Attenuations that part air from soft tissue and soft tissue from bone, HU."""
+
+    air_hu: float
+    bone_hu: float
+
+
+def tissue_borders(volume: CtVolume) -> TissueBorders:
+    """Half-way between the means of three clusters of the attenuations of a volume."""
+    step = max(1, volume.voxels_hu.size // SAMPLED_VOXELS)
+    sampled = np.clip(volume.voxels_hu.reshape(-1)[::step], -1024, 1500).astype(np.float64)
+    means = np.array(FIRST_MEANS_HU)
+    # A volume without one of the three, such as a phantom without air, keeps the first means.
+    with suppress(ClusterError):
+        means, _ = kmeans2(sampled, means, minit="matrix", missing="raise")
+    air, soft, bone = (float(mean) for mean in np.sort(means.reshape(-1)))
+    return TissueBorders(0.5 * (air + soft), 0.5 * (soft + bone))
+
+
+def heart_mask(volume: CtVolume) -> NDArray[np.bool_]:
+    """Heart region of a volume, shape of the volume; empty in slices in which no lungs frame any."""
+    borders = tissue_borders(volume)
+    _, row_mm, column_mm = volume.spacing_zyx_mm
+    steps = max(1, round(WORKING_PIXEL_MM / row_mm)), max(1, round(WORKING_PIXEL_MM / column_mm))
+    pixel_mm = steps[0] * row_mm, steps[1] * column_mm
+    found = np.zeros(volume.voxels_hu.shape, dtype=np.bool_)
+    for z, plane in enumerate(volume.voxels_hu):
+        coarse = ndimage.uniform_filter(plane.astype(np.float32), steps)[:: steps[0], :: steps[1]]
+        heart = _heart_of_slice(coarse, borders, pixel_mm, _posterior_row_step(volume))
+        if heart.any():
+            found[z] = resize(heart, plane.shape, order=0, anti_aliasing=False)
+    return found
+
+
+def _posterior_row_step(volume: CtVolume) -> int:
+    """1 where rows go to the back of the patient, else -1."""
+    return 1 if volume.affine_lps[1, 1] > 0 else -1
+
+
+def _heart_of_slice(
+    plane_hu: NDArray[np.float32], borders: TissueBorders, pixel_mm: tuple[float, float], to_back: int
+) -> NDArray[np.bool_]:
+    none = np.zeros(plane_hu.shape, dtype=np.bool_)
+    pixel_mm2 = pixel_mm[0] * pixel_mm[1]
+    body = _largest(ndimage.binary_opening(plane_hu > borders.air_hu, iterations=2))
+    if not body.any():
+        return none
+    air = convex_hull_image(body) & (plane_hu <= borders.air_hu)
+    lungs = _pieces_from(air, SMALLEST_LUNG_MM2 / pixel_mm2)
+    if not lungs.any():
+        return none
+    lungs = ndimage.binary_closing(lungs, disk(_pixels(LUNG_CLOSING_MM, pixel_mm)))
+    between = convex_hull_image(lungs) & ~lungs & body
+    heart = between & ~_spine(plane_hu > borders.bone_hu, lungs, pixel_mm, to_back)
+    heart = _largest(ndimage.binary_opening(heart, disk(_pixels(HEART_OPENING_MM, pixel_mm))))
+    return heart if heart.sum() * pixel_mm2 >= SMALLEST_HEART_MM2 else none
+
+
+def _spine(
+    bone: NDArray[np.bool_], lungs: NDArray[np.bool_], pixel_mm: tuple[float, float], to_back: int
+) -> NDArray[np.bool_]:
+    """Convex hull of the vertebra: the largest bone behind the middle of the lungs and between them."""
+    rows, columns = np.nonzero(lungs)
+    middle_row, middle_column = rows.mean(), columns.mean()
+    width = 0.25 * np.ptp(columns)
+    row, column = np.indices(bone.shape)
+    place = ((row - middle_row) * to_back > 0) & (np.abs(column - middle_column) < width)
+    closed = ndimage.binary_closing(bone & place, disk(_pixels(SPINE_CLOSING_MM, pixel_mm)))
+    spine = _largest(closed)
+    return convex_hull_image(spine) if spine.any() else spine
+
+
+def _pixels(length_mm: float, pixel_mm: tuple[float, float]) -> int:
+    return max(1, round(0.5 * length_mm / max(pixel_mm)))
+
+
+def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    labels = label(mask)
+    sizes = np.bincount(labels.reshape(-1))
+    sizes[0] = 0
+    return np.asarray((labels == sizes.argmax()) & mask)
+
+
+def _pieces_from(mask: NDArray[np.bool_], least_pixels: float) -> NDArray[np.bool_]:
+    labels = label(mask)
+    kept = [piece.label for piece in regionprops(labels) if piece.area >= least_pixels]
+    return np.isin(labels, kept)

@@ -1,0 +1,1 @@
+"""Trains the networks of paper 3 on virtual patients; needs torch."""
