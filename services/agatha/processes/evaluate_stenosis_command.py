@@ -27,6 +27,7 @@ OK: Final = 0
 #: Families whose series are read, by the name of the series in the tables.
 SERIES: Final[dict[str, Family]] = {
     "calcium-removed": CalciumInpainting(),
+    "hidden cube (paper 2)": CalciumInpainting("hidden"),
     "lumen": LumenExtraction(),
     "lumen (paper 0)": LumenExtraction("paper"),
 }
