@@ -20,8 +20,10 @@ FROM ${PYTHON_IMAGE} AS installed-cpu
 COPY requirements.lock /tmp/requirements.lock
 COPY --from=wheel /wheels /wheels
 # The lock file also pins the test tools; as a constraint it pins versions without asking for them.
+# `evaluation` draws the pictures in the reports of `agatha evaluate`.
 RUN python -m venv /opt/agatha \
-    && /opt/agatha/bin/pip install --no-cache-dir --constraint /tmp/requirements.lock "$(echo /wheels/agatha-*.whl)[cpu]"
+    && /opt/agatha/bin/pip install --no-cache-dir --constraint /tmp/requirements.lock \
+        "$(echo /wheels/agatha-*.whl)[cpu,evaluation]"
 
 FROM ${PYTHON_IMAGE} AS cpu
 RUN groupadd --gid 10001 agatha \
@@ -70,10 +72,11 @@ RUN apt-get update \
 COPY requirements.lock /tmp/requirements.lock
 COPY --from=wheel /wheels /wheels
 # onnxruntime and onnxruntime-gpu bring the same module: exactly one is installed, in the version the lock file names.
+# `evaluation` as above.
 RUN python3 -m venv /opt/agatha \
     && version="$(sed -n 's/^onnxruntime==\([^ ;\\]*\).*/\1/p' /tmp/requirements.lock | head -n 1)" \
     && /opt/agatha/bin/pip install --no-cache-dir --constraint /tmp/requirements.lock \
-        "$(echo /wheels/agatha-*.whl)" "onnxruntime-gpu==${version}"
+        "$(echo /wheels/agatha-*.whl)[evaluation]" "onnxruntime-gpu==${version}"
 ENV PATH=/opt/agatha/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp AGATHA_DATA_DIR=/data
 WORKDIR /tmp
 VOLUME /data

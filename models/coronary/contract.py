@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -107,6 +107,10 @@ class ModelManifest:
             return only.sha256
         lines = "".join(f"{name} {self.networks[name].sha256}\n" for name in sorted(self.networks))
         return hashlib.sha256(lines.encode()).hexdigest()
+
+    def only(self, names: Sequence[str]) -> ModelManifest:
+        """The manifest with these networks alone; KeyError for a name that it does not have."""
+        return replace(self, networks={name: self.networks[name] for name in names})
 
     @classmethod
     def from_toml(cls, text: str) -> ModelManifest:
@@ -277,6 +281,11 @@ class Family(Protocol):
     @property
     def package(self) -> str:
         """Import name of the package that holds ``manifest.toml`` and the ONNX files."""
+        ...
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of the networks in the manifest that it runs; others lie there for comparison."""
         ...
 
     @property

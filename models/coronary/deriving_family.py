@@ -18,10 +18,11 @@ from coronary.ct_volume import CtVolume
 
 
 class DerivingFamily(ABC):
-    """A family that begins with the findings of ccta-scoring; the rest is its ``name``, ``package`` and ``derive``."""
+    """A family that begins with the findings of ccta-scoring; the rest is its names, its networks and ``derive``."""
 
     name: str
     package: str
+    networks: tuple[str, ...]
     series_kind: SeriesKind = "ccta"
     needs = "ccta-scoring"
 

@@ -32,8 +32,9 @@ def families_named(names: Sequence[str]) -> tuple[Family, ...]:
 
 
 def manifest_of(family: Family) -> ModelManifest:
-    """Manifest shipped beside the family's code."""
-    return ModelManifest.from_toml(resources.files(family.package).joinpath("manifest.toml").read_text("utf-8"))
+    """Manifest shipped beside the family's code, with the networks that the family runs."""
+    text = resources.files(family.package).joinpath("manifest.toml").read_text("utf-8")
+    return ModelManifest.from_toml(text).only(family.networks)
 
 
 def model_sha256(family: Family) -> str:

@@ -53,7 +53,7 @@ data = "{limits.data}"
 class CctaOfTheTest:
     """A family for contrast scans; only its names are used."""
 
-    name, package, series_kind, needs = CCTA, "ccta_of_the_test", "ccta", None
+    name, package, networks, series_kind, needs = CCTA, "ccta_of_the_test", ("only",), "ccta", None
 
 
 @dataclass

@@ -22,6 +22,7 @@ class CalciumInpainting(DerivingFamily):
 
     def __init__(self, method: Method = "seen") -> None:
         self.method = method
+        self.networks = ("removal",) if method == "seen" else ("dense_unet",)
 
     def derive(
         self,

@@ -50,6 +50,7 @@ class CctaScoring:
 
     name = "ccta-scoring"
     package = "coronary.ccta_scoring"
+    networks = ("aorta", "tree", "calibration")
     series_kind: SeriesKind = "ccta"
     needs = None
 

@@ -48,7 +48,7 @@ from coronary.contract import (
 )
 from coronary.coronary_tree import CoronaryTree, trace_coronary_tree
 from coronary.ct_volume import CtVolume
-from coronary.imaging.heart_region import find_heart_region
+from coronary.imaging.heart_region import HEART_NOT_LOCATED, find_heart_region
 
 #: The tree network takes most of the time; this share of it is reported as done before and when it ends.
 TREE_BEGINS, TREE_ENDS = 0.1, 0.8
@@ -183,11 +183,7 @@ def _thresholds_hu(scoring: ContrastScoring, calibration: ContrastCalibration) -
 def _other_notes(volume: CtVolume, facts: AcquisitionFacts, is_heart_found: bool) -> tuple[QualityNote, ...]:
     notes = [*acquisition_notes(facts, volume), *facts.compression_notes()]
     if not is_heart_found:
-        notes.append(
-            QualityNote(
-                "HEART_NOT_LOCATED", "The lungs are not in view; the middle of the image was taken as the heart."
-            )
-        )
+        notes.append(HEART_NOT_LOCATED)
     return tuple(notes)
 
 

@@ -12,6 +12,7 @@ class CsctScoring:
 
     name = "csct-scoring"
     package = "coronary.csct_scoring"
+    networks = ("calcium",)
     series_kind: SeriesKind = "csct"
     needs = None
 

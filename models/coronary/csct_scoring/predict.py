@@ -29,6 +29,7 @@ from coronary.csct_scoring.postprocess import (
 from coronary.csct_scoring.preprocess import CROP_PIXELS, PIXEL_MM, PreparedVolume, network_input, prepare
 from coronary.csct_scoring.protocol import comparability_notes
 from coronary.ct_volume import CtVolume
+from coronary.imaging.heart_region import HEART_NOT_LOCATED
 
 #: Slices per run of the network: enough to keep two cores busy, small in memory (about 60 MB a slice at full width).
 BATCH_SLICES = 4
@@ -89,6 +90,7 @@ def predict(
         lesion_labels=lesions,
         quality=(
             *doubt_notes(score, generous),
+            *(() if prepared.is_heart_found else (HEART_NOT_LOCATED,)),
             *comparability_notes(facts, volume),
             *quality_notes(volume, facts, score),
         ),

@@ -49,6 +49,8 @@ class PreparedVolume:
         Distance between slice positions.
     volume
         The volume it was made from.
+    is_heart_found
+        False where the crop lies around the middle of the image because no lungs were in view.
     """
 
     hu: NDArray[np.int16]
@@ -56,6 +58,7 @@ class PreparedVolume:
     grid: CropGrid
     slice_spacing_mm: float
     volume: CtVolume
+    is_heart_found: bool
 
     def to_index_zyx(self, points_lps_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map LPS points (..., 3) in mm to fractional (slice, row, column) on the network's grid."""
@@ -74,6 +77,7 @@ def prepare(volume: CtVolume, size: int = CROP_PIXELS) -> PreparedVolume:
         grid=grid,
         slice_spacing_mm=volume.spacing_zyx_mm[0],
         volume=volume,
+        is_heart_found=region.is_found,
     )
 
 

@@ -1,8 +1,8 @@
 """Whether a score may be set beside published ones: how the acquisition differs from that of the Agatston score.
 
-Reference classes, percentiles and outcomes were measured at 120 kV with contiguous slices of 2.5 to 3 mm, smooth
-kernels and filtered back projection (Agatston 1990; Carr 2005, the protocol of MESA). Another tube voltage is refused
-(:mod:`eligibility`); the rest is decided here.
+Reference classes, percentiles and outcomes were measured at 120 kV with ECG gating, contiguous slices of 2.5 to 3 mm,
+smooth kernels and filtered back projection (Agatston 1990; Carr 2005, the protocol of MESA). Another tube voltage is
+refused (:mod:`eligibility`); the rest is decided here.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ CONTIGUOUS_WITHIN: Final = 0.05
 def comparability_notes(facts: AcquisitionFacts, volume: CtVolume) -> tuple[QualityNote, ...]:
     """Note ``NOT_COMPARABLE`` with all in which the acquisition differs from the reference; none if it agrees."""
     reasons = [*_slice_reasons(facts, volume.spacing_zyx_mm[0]), *_reconstruction_reasons(facts)]
+    if not facts.is_gated:
+        reasons.append("nothing in the headers says that the scan was gated")
     if not reasons:
         return ()
     text = f"Not comparable with reference Agatston scores and percentiles: {'; '.join(reasons)}."

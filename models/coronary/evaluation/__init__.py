@@ -15,7 +15,9 @@ from coronary.evaluation.cohort import (
     CaseRecord,
     QuantityAgreement,
     RiskClassAgreement,
+    Scores,
     StratumAgreement,
+    TotalOnly,
     agreement_report,
 )
 from coronary.evaluation.cohort_json import to_plain
@@ -59,7 +61,9 @@ __all__ = [
     "QuantityAgreement",
     "RiskClassAgreement",
     "SavedCost",
+    "Scores",
     "StratumAgreement",
+    "TotalOnly",
     "ZeroScoreAccuracy",
     "agreement_report",
     "bland_altman",

@@ -6,8 +6,10 @@ left out, never taken as zero. Runs no model and reads no file.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +37,24 @@ from coronary.evaluation.roc import roc_area
 #: Name of the score by the method of a family's paper among the measures of a case, where another one is reported.
 PAPER_SCORE = "paper_agatston"
 
+#: Why a report has no vessels, in one sentence.
+NO_VESSELS: Final = "The reference gives a total alone, without LM, LAD, LCX and RCA: nothing is compared per vessel."
+
+
+@dataclass(frozen=True, slots=True)
+class TotalOnly:
+    """One quantity for the whole coronary tree, where nothing is known per vessel."""
+
+    total: float
+
+    def as_dict(self) -> dict[str, float]:
+        """The key ``total`` alone."""
+        return {"total": self.total}
+
+
+#: What a case is compared by: the total and each vessel, or the total alone.
+Scores = VesselValues | TotalOnly
+
 
 @dataclass(frozen=True, slots=True)
 class CaseRecord:
@@ -45,8 +65,8 @@ class CaseRecord:
     case_id
         Unique in the cohort, e.g. the seed of a virtual patient; never a patient identifier.
     true, predicted
-        Agatston score (or another quantity, both the same) in total and per vessel; ``predicted`` is None when the
-        case was refused.
+        Agatston score (or another quantity, both the same) in total and per vessel, or in total alone; ``predicted``
+        is None when the case was refused, and has the vessels where ``true`` has them.
     refusal
         Code of the refusal; empty when there is a score.
     is_flagged
@@ -62,8 +82,8 @@ class CaseRecord:
     """
 
     case_id: str
-    true: VesselValues
-    predicted: VesselValues | None
+    true: Scores
+    predicted: Scores | None
     refusal: str = ""
     is_flagged: bool = False
     covariates: Mapping[str, str | float | bool] = field(default_factory=dict)
@@ -75,6 +95,8 @@ class CaseRecord:
     def __post_init__(self) -> None:
         if (self.predicted is None) != bool(self.refusal):
             raise ValueError(f"case {self.case_id}: expected either a predicted score or a refusal code")
+        if self.predicted is not None and not self.true.as_dict().keys() <= self.predicted.as_dict().keys():
+            raise ValueError(f"case {self.case_id}: the reference has vessels, the predicted score a total alone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +140,8 @@ class StratumAgreement:
 class AgreementReport:
     """Every figure of one cohort; ``data_name`` and the counts go wherever a figure is printed.
 
-    ``detection`` is the area under the ROC curve of the predicted total against "the true total is above 0".
+    ``vessels`` is empty where the reference has a total alone (`NO_VESSELS`). ``detection`` is the area under the ROC
+    curve of the predicted total against "the true total is above 0".
     """
 
     data_name: str
@@ -164,7 +187,8 @@ def agreement_report(
     Raises
     ------
     ValueError
-        Without a data name, with a repeated identifier, or with fewer than three scored cases.
+        Without a data name, with a repeated identifier, with fewer than three scored cases, or where the reference of
+        some cases has vessels and that of others a total alone.
     """
     if not data_name.strip():
         raise ValueError("data_name is empty: a figure must name its data")
@@ -173,6 +197,8 @@ def agreement_report(
     scored = [case for case in cases if case.predicted is not None]
     if len(scored) < 3:
         raise ValueError(f"{len(scored)} scored cases of {len(cases)}, expected at least 3")
+    if len({type(case.true) for case in cases}) > 1:
+        raise ValueError("the reference of some cases has vessels, that of others a total alone")
     codes = [case.refusal for case in cases if case.predicted is None]
     true_total, predicted_total = _paired(scored, "total")
     is_false_zero = (true_total > 0) & (predicted_total == 0)
@@ -185,7 +211,11 @@ def agreement_report(
         refusals={code: codes.count(code) for code in sorted(set(codes))},
         n_flagged=sum(case.is_flagged for case in scored),
         total=_quantity_agreement("total", scored, confidence),
-        vessels={vessel: _quantity_agreement(vessel.name, scored, confidence) for vessel in Vessel},
+        vessels={
+            vessel: _quantity_agreement(vessel.name, scored, confidence)
+            for vessel in Vessel
+            if vessel.name in scored[0].true.as_dict()
+        },
         risk_classes=_risk_class_agreement(true_total, predicted_total, confidence, seed),
         detection=roc_area((true_total > 0).tolist(), predicted_total.tolist(), confidence),
         false_zero_ids=tuple(case.case_id for case in false_zeros),
@@ -240,7 +270,7 @@ def _strata(covariate: str, scored: Sequence[CaseRecord], confidence: float) -> 
     for case in scored:
         by_level.setdefault(str(case.covariates.get(covariate, "not given")), []).append(case)
     rows = []
-    for level in sorted(by_level):
+    for level in sorted(by_level, key=_level_order):
         true, predicted = _paired(by_level[level], "total")
         has_pairs = len(true) >= 2
         rows.append(
@@ -257,3 +287,12 @@ def _strata(covariate: str, scored: Sequence[CaseRecord], confidence: float) -> 
             )
         )
     return rows
+
+
+def _level_order(level: str) -> tuple[bool, float, str]:
+    """Numbers by their value (80 before 100; a decimal comma too), then everything else by its letters."""
+    try:
+        value = float(level.replace(",", "."))
+    except ValueError:
+        value = math.nan
+    return (False, value, level) if math.isfinite(value) else (True, 0.0, level)

@@ -6,7 +6,7 @@ Decides rounding and layout only; every table names its data and every figure it
 from __future__ import annotations
 
 from coronary.calcium import RISK_CATEGORIES
-from coronary.evaluation.cohort import AgreementReport, QuantityAgreement, StratumAgreement
+from coronary.evaluation.cohort import NO_VESSELS, AgreementReport, QuantityAgreement, StratumAgreement
 from coronary.evaluation.figure_text import estimate_text, interval_text, proportion_text
 
 
@@ -30,9 +30,8 @@ def _cases(report: AgreementReport) -> str:
     codes = ", ".join(f"{code} {count}" for code, count in report.refusals.items())
     text = f"Data: {report.data_name}. {report.n_cases} cases, {report.n_scored} scored, {refused} refused"
     text += f" ({codes})" if codes else ""
-    return (
-        text + f", {report.n_flagged} of the scored handed over as needs reading. Refused cases are in no figure below."
-    )
+    text += f", {report.n_flagged} of the scored handed over as needs reading. Refused cases are in no figure below."
+    return text if report.vessels else f"{text} {NO_VESSELS}"
 
 
 def _agreement_table(report: AgreementReport) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coronary.calcium import RISK_CATEGORIES, RiskCategory, VesselValues, risk_category
-from coronary.evaluation.cohort import CaseRecord
+from coronary.calcium import RISK_CATEGORIES, RiskCategory, risk_category
+from coronary.evaluation.cohort import CaseRecord, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,8 @@ class Disagreement:
     """One scored case; ``difference`` is predicted − true of the total."""
 
     case_id: str
-    true: VesselValues
-    predicted: VesselValues
+    true: Scores
+    predicted: Scores
     is_flagged: bool
 
     @property

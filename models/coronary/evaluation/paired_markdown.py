@@ -33,7 +33,7 @@ _COLUMNS = ("Parameters", "CSCT *", "Contrast CT *", "p value", "r", "p value", 
 
 
 def to_paired_markdown(cases: Sequence[CaseRecord], *, data_name: str) -> str:
-    """Tables 2 to 4 of the paper for this cohort, and the table of tree, aorta and calibration."""
+    """Tables 2 to 4 of the paper for cases with vessels, and the table of tree, aorta and calibration."""
     scored = [case for case in cases if case.predicted is not None]
     blocks = [
         _failures(cases, data_name),
@@ -94,7 +94,11 @@ def _quantities(scored: Sequence[CaseRecord], value: Callable[[VesselValues], fl
         for case in scored
         if case.true_volume_mm3 is not None and case.predicted_volume_mm3 is not None
     ]
-    scores = [(case.true, case.predicted) for case in scored if case.predicted is not None]
+    scores = [
+        (case.true, case.predicted)
+        for case in scored
+        if isinstance(case.true, VesselValues) and isinstance(case.predicted, VesselValues)
+    ]
     return [
         _agreement(name, np.array([[value(true), value(found)] for true, found in pairs]))
         for name, pairs in (("Volume score", volumes), ("Agatston score", scores))

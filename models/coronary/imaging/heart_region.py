@@ -7,6 +7,7 @@ image and says so.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from scipy import ndimage
 from skimage.morphology import convex_hull_image
 
 from coronary.ct_volume import CtVolume
+from coronary.reasons import QualityNote
 
 #: In-plane pixel size of the search, mm.
 WORKING_PIXEL_MM = 3.0
@@ -38,6 +40,12 @@ MINIMUM_SLICES = 5
 #: From the bulk of the mediastinal tissue to the middle of the coronary tree: the heart lies
 #: left and anterior, LPS mm; measured on virtual patients.
 TISSUE_TO_HEART_MM = (6.0, -4.0)
+
+
+#: For the reader of a result, where the heart was not found.
+HEART_NOT_LOCATED: Final = QualityNote(
+    "HEART_NOT_LOCATED", "The lungs are not in view; the middle of the image was taken as the heart."
+)
 
 
 @dataclass(frozen=True, slots=True)

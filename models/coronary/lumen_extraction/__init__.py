@@ -24,6 +24,7 @@ class LumenExtraction(DerivingFamily):
 
     def __init__(self, form: Form = "paired") -> None:
         self.form = form
+        self.networks = (form,)
 
     def derive(
         self,

@@ -62,7 +62,7 @@ class ModelRuntime:
         offered = set(onnxruntime.get_available_providers())
         self._providers = [name for name in wanted if name in offered] or ["CPUExecutionProvider"]
         self._threads = threads
-        self._sessions: dict[str, Mapping[str, OnnxSession]] = {}
+        self._sessions: dict[tuple[str, tuple[str, ...]], Mapping[str, OnnxSession]] = {}
         self._lock = threading.Lock()
         self.last_findings = LastFindings()
 
@@ -75,10 +75,11 @@ class ModelRuntime:
             If a file is missing, has another hash than the manifest, or is refused by onnxruntime.
         """
         with self._lock:
-            if family.name not in self._sessions:
+            key = family.name, family.networks
+            if key not in self._sessions:
                 networks = manifest_of(family).networks
-                self._sessions[family.name] = {name: self._open(family, each) for name, each in networks.items()}
-            return self._sessions[family.name]
+                self._sessions[key] = {name: self._open(family, each) for name, each in networks.items()}
+            return self._sessions[key]
 
     def warm_up(self, families: Sequence[Family]) -> None:
         """Make every session and run it once on zeros, so that the first study does not wait for it."""

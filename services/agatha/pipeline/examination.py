@@ -48,8 +48,9 @@ class Examination:
 
     @property
     def notes(self) -> tuple[QualityNote, ...]:
-        """What routing has to say to the reader of a result."""
-        return () if self.decision is None else self.decision.notes
+        """What routing and assembling have to say to the reader of a result."""
+        routed = () if self.decision is None else self.decision.notes
+        return (*routed, *(() if self.assembled is None else self.assembled.notes))
 
     def refusal_of(self, analysis: str) -> Refusal | None:
         """Why `analysis` is refused, or None when it is to run.

@@ -24,7 +24,7 @@ from agatha.processes.settings import ConfigurationError, Settings
 from agatha.processes.store_wiring import open_store, schema_problem
 from coronary.calcium import VesselValues
 from coronary.contract import SeriesKind
-from coronary.evaluation.cohort import CaseRecord
+from coronary.evaluation.cohort import CaseRecord, Scores
 from coronary.evaluation.virtual_cohort import CohortMember, Variant, cohort, run_case
 from coronary.registry import family_named, manifest_of, model_sha256
 
@@ -177,7 +177,7 @@ def _run_member(member: CohortMember, analysis: str) -> dict[str, Any]:
     }
 
 
-def _values_json(values: VesselValues | None) -> dict[str, float] | None:
+def _values_json(values: Scores | None) -> dict[str, float] | None:
     return None if values is None else values.as_dict()
 
 

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from agatha.dicom.codes import RESEARCH_MARK
 from agatha.processes.evaluation_tables import LeftOut
 from coronary.calcium import RISK_CATEGORIES
-from coronary.evaluation.cohort import AgreementReport, CaseRecord
+from coronary.evaluation.cohort import NO_VESSELS, AgreementReport, CaseRecord
 from coronary.evaluation.continuous_agreement import PairedTTest
 from coronary.evaluation.disagreements import worst_disagreements
 from coronary.evaluation.figure_text import estimate_text, interval_text, number_text, p_text, proportion_text
@@ -141,6 +141,7 @@ def render_page(
         refused=[case for case in cases if case.predicted is None],
         pictures=pictures.of_page,
         how_to_get_pictures=INSTALL,
+        no_vessels=NO_VESSELS,
         left_out=left_out,
         sources=sources,
         stem=stem,

@@ -19,7 +19,6 @@ from agatha.processes.evaluation_tables import (
     PREDICTED,
     REFUSAL,
     TRUE,
-    VESSEL_COLUMNS,
     LeftOut,
 )
 from agatha.processes.settings import ConfigurationError
@@ -90,9 +89,9 @@ def write_report(evaluation: Evaluation, out: Path, *, version: str) -> tuple[Ag
 
 
 def write_cases(cases: Sequence[CaseRecord], path: Path) -> None:
-    """Write one line a case, in the columns that `agatha evaluate table` reads."""
+    """Write one line a case, in the columns that `agatha evaluate table` reads; with vessels where `true` has them."""
     covariates = list(dict.fromkeys(name for case in cases for name in case.covariates if name not in DERIVED_COLUMNS))
-    scores = [f"{side}{name}" for side in (TRUE, PREDICTED) for name in VESSEL_COLUMNS]
+    scores = [f"{side}{name}" for side in (TRUE, PREDICTED) for name in cases[0].true.as_dict()]
     columns = [CASE_ID, *scores, REFUSAL, NEEDS_READING, *DERIVED_COLUMNS, *covariates]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="")
@@ -105,7 +104,8 @@ def _case_row(case: CaseRecord) -> dict[str, Any]:
     row |= {CASE_ID: case.case_id, REFUSAL: case.refusal, TRUE_CATEGORY: risk_category(case.true.total)}
     row |= {TRUE + name: value for name, value in case.true.as_dict().items()}
     if case.predicted is not None:
-        row |= {PREDICTED + name: value for name, value in case.predicted.as_dict().items()}
+        predicted = case.predicted.as_dict()
+        row |= {PREDICTED + name: predicted[name] for name in case.true.as_dict()}
         row |= {
             NEEDS_READING: "yes" if case.is_flagged else "no",
             DIFFERENCE: case.predicted.total - case.true.total,

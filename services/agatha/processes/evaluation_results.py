@@ -9,7 +9,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from agatha.processes.evaluation_tables import CASE_ID, VESSEL_COLUMNS, Comparison, LeftOut, Row, by_key, read_rows
+from agatha.processes.evaluation_tables import (
+    CASE_ID,
+    SCORE_COLUMNS,
+    TOTAL,
+    Comparison,
+    LeftOut,
+    Row,
+    by_key,
+    read_rows,
+)
 from agatha.processes.settings import ConfigurationError
 from agatha.store.database import Database
 from agatha.store.paired_scores import agatston_of, current_score, latest_results
@@ -31,8 +40,9 @@ STUDY_KEYS: Final = (STUDY_INSTANCE_UID, ACCESSION_NUMBER)
 def compare_results(database: Database, reference: Path, analysis: str) -> Comparison:
     """Set the results of an analysis beside a reference.
 
-    Columns of the reference: ``study_instance_uid`` or ``accession_number``, ``total``, ``LM``, ``LAD``, ``LCX``,
-    ``RCA``, and optionally ``case_id``, which then names the cases in the report. Any other column is a covariate.
+    Columns of the reference: ``study_instance_uid`` or ``accession_number``, ``total``, all or none of ``LM``, ``LAD``,
+    ``LCX``, ``RCA``, and optionally ``case_id``, which then names the cases in the report. Any other column is a
+    covariate.
 
     Raises
     ------
@@ -41,7 +51,7 @@ def compare_results(database: Database, reference: Path, analysis: str) -> Compa
     StoreError
         If the database does not answer.
     """
-    rows = read_rows(reference, VESSEL_COLUMNS)
+    rows = read_rows(reference, (TOTAL,))
     present = rows[0].cells if rows else {}
     key_column = next((name for name in STUDY_KEYS if name in present), None)
     if key_column is None:
@@ -84,7 +94,7 @@ def _study(tx: Reading, key_column: str, key: str, row: Row) -> StudyRecord | No
 
 def _case(tx: Reading, study: StudyRecord, name: str, row: Row, analysis: str) -> CaseRecord | LeftOut:
     true = row.scores()
-    covariates = row.others((*STUDY_KEYS, CASE_ID, *VESSEL_COLUMNS))
+    covariates = row.others((*STUDY_KEYS, CASE_ID, *SCORE_COLUMNS))
     results = tx.results_of_study(study.study_instance_uid)
     scored = current_score(results, analysis)
     if scored is None:

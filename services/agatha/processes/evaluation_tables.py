@@ -1,26 +1,29 @@
 """Scores of cases from CSV files: one table with both sides, or ours and a reference joined on the case.
 
-Decides what a table may look like and which cases are compared. A case that only one file has is listed with the
-reason, never dropped; what cannot be read is an error that names file and line.
+Decides what a table may look like and which cases are compared. A reference has the columns of all vessels or of none:
+an absent column is a decision, an empty cell a gap. A case that only one file has is listed with the reason, never
+dropped; what cannot be read is an error that names file and line.
 """
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from agatha.processes.settings import ConfigurationError
-from coronary.calcium import VesselValues
-from coronary.evaluation.cohort import CaseRecord
+from coronary.calcium import Vessel, VesselValues
+from coronary.evaluation.cohort import CaseRecord, Scores, TotalOnly
 
 CASE_ID: Final = "case_id"
 REFUSAL: Final = "refusal"
 NEEDS_READING: Final = "needs_reading"
-VESSEL_COLUMNS: Final = ("total", "LM", "LAD", "LCX", "RCA")
+TOTAL: Final = "total"
+VESSEL_COLUMNS: Final = tuple(vessel.name for vessel in Vessel)
+SCORE_COLUMNS: Final = (TOTAL, *VESSEL_COLUMNS)
 TRUE, PREDICTED = "true_", "predicted_"
 
 
@@ -50,9 +53,12 @@ class Row:
             raise ConfigurationError(f"{self.where}: column {column} is {text!r}, expected a finite number from 0")
         return value
 
-    def scores(self, prefix: str = "") -> VesselValues:
-        """Return total and vessels, whose columns begin with `prefix`."""
-        return VesselValues(**{name: self.score(prefix + name) for name in VESSEL_COLUMNS})
+    def scores(self, prefix: str = "") -> Scores:
+        """Return the total, and the vessels where the table has their columns; these begin with `prefix`."""
+        total = self.score(prefix + TOTAL)
+        if prefix + VESSEL_COLUMNS[0] not in self.cells:
+            return TotalOnly(total)
+        return VesselValues(total, **{name: self.score(prefix + name) for name in VESSEL_COLUMNS})
 
     def others(self, known: Iterable[str]) -> dict[str, str]:
         """Return the cells of all columns but those known: what strata may be made of."""
@@ -76,13 +82,14 @@ class Comparison:
     left_out: list[LeftOut]
 
 
-def read_rows(path: Path, columns: Iterable[str]) -> list[Row]:
+def read_rows(path: Path, columns: Iterable[str], all_or_none: Sequence[str] = VESSEL_COLUMNS) -> list[Row]:
     """Read a CSV file with a heading; comma or semicolon separates, as in the heading.
 
     Raises
     ------
     ConfigurationError
-        If it is no UTF-8 text, a column is missing, or a line has more cells than the heading.
+        If it is no UTF-8 text, one of `columns` is missing, or only some of `all_or_none` are (or are written in
+        another case), or a line has more cells than the heading.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -96,6 +103,12 @@ def read_rows(path: Path, columns: Iterable[str]) -> list[Row]:
     missing = [name for name in columns if name not in names]
     if missing:
         raise ConfigurationError(f"{path.name}, line 1: column {', '.join(missing)} is missing")
+    absent = [name for name in all_or_none if name not in names]
+    if absent and {name.lower() for name in names} & {name.lower() for name in all_or_none}:
+        raise ConfigurationError(
+            f"{path.name}, line 1: column {', '.join(absent)} is missing; expected all or none of "
+            f"{', '.join(all_or_none)}"
+        )
     rows = []
     for cells in reader:
         where = f"{path.name}, line {reader.line_num}"
@@ -120,13 +133,14 @@ def by_key(rows: Iterable[Row], column: str) -> dict[str, Row]:
 def read_comparison(table: Path) -> Comparison:
     """Read one table with both sides.
 
-    Columns: ``case_id``, ``true_total``, ``true_LM``, ``true_LAD``, ``true_LCX``, ``true_RCA``, the same with
-    ``predicted_``, and optionally ``refusal`` (a code; then the predicted columns stay empty) and ``needs_reading``
-    (yes). Any other column is taken as a covariate.
+    Columns: ``case_id``, ``true_total``, ``predicted_total``; all or none of ``true_LM``, ``true_LAD``, ``true_LCX``,
+    ``true_RCA`` and the same with ``predicted_``; and optionally ``refusal`` (a code; then the predicted columns stay
+    empty) and ``needs_reading`` (yes). Any other column is taken as a covariate.
     """
-    columns = [CASE_ID, *(side + name for side in (TRUE, PREDICTED) for name in VESSEL_COLUMNS)]
-    rows = by_key(read_rows(table, columns), CASE_ID)
-    known = (*columns, REFUSAL, NEEDS_READING)
+    totals = (TRUE + TOTAL, PREDICTED + TOTAL)
+    vessels = [side + name for side in (TRUE, PREDICTED) for name in VESSEL_COLUMNS]
+    rows = by_key(read_rows(table, (CASE_ID, *totals), vessels), CASE_ID)
+    known = (CASE_ID, *totals, *vessels, REFUSAL, NEEDS_READING)
     return Comparison(
         [_case(key, row.scores(TRUE), row, PREDICTED, row.others(known)) for key, row in rows.items()], []
     )
@@ -135,12 +149,15 @@ def read_comparison(table: Path) -> Comparison:
 def join_tables(ours: Path, reference: Path) -> Comparison:
     """Join our scores and those of a reference on ``case_id``.
 
-    Columns of both: ``case_id``, ``total``, ``LM``, ``LAD``, ``LCX``, ``RCA``; of ours optionally ``refusal`` and
-    ``needs_reading`` as above. Any other column is taken as a covariate; where both have it, ours counts.
+    Columns of both: ``case_id``, ``total``, and all or none of ``LM``, ``LAD``, ``LCX``, ``RCA``; ours has the vessels
+    where the reference has them, and optionally ``refusal`` and ``needs_reading`` as above. Any other column is taken
+    as a covariate; where both have it, ours counts.
     """
-    columns = (CASE_ID, *VESSEL_COLUMNS)
-    our_rows, reference_rows = (by_key(read_rows(path, columns), CASE_ID) for path in (ours, reference))
+    reference_rows = by_key(read_rows(reference, (CASE_ID, TOTAL)), CASE_ID)
     true = {key: row.scores() for key, row in reference_rows.items()}
+    compared = next((tuple(scores.as_dict()) for scores in true.values()), SCORE_COLUMNS)
+    our_rows = by_key(read_rows(ours, (CASE_ID, *compared)), CASE_ID)
+    columns = (CASE_ID, *SCORE_COLUMNS)
     known = (*columns, REFUSAL, NEEDS_READING)
     cases = [
         _case(key, true[key], row, "", reference_rows[key].others(columns) | row.others(known))
@@ -152,9 +169,9 @@ def join_tables(ours: Path, reference: Path) -> Comparison:
     return Comparison(cases, left_out)
 
 
-def _case(case_id: str, true: VesselValues, row: Row, prefix: str, covariates: Mapping[str, str]) -> CaseRecord:
+def _case(case_id: str, true: Scores, row: Row, prefix: str, covariates: Mapping[str, str]) -> CaseRecord:
     refusal = row.cells.get(REFUSAL, "")
-    scored = [name for name in VESSEL_COLUMNS if row.cells[prefix + name]]
+    scored = [name for name in SCORE_COLUMNS if row.cells.get(prefix + name)]
     if refusal and scored:
         raise ConfigurationError(f"{row.where}: a refused case has a score in column {prefix}{scored[0]}")
     return CaseRecord(

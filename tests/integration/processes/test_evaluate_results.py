@@ -165,6 +165,33 @@ def test_results_are_set_beside_the_reference_and_nothing_is_dropped(service, tm
     assert rows[f"{prefix}3"]["refusal"] == "GAP_BETWEEN_SLICES"
 
 
+def test_a_reference_with_totals_alone_is_compared_without_vessels(service, tmp_path):
+    lines = [f"A{number},{values.split(',')[0]}" for number, values in REFERENCE.items()]
+    table = tmp_path / "ref.csv"
+    table.write_text("\n".join(["accession_number,total", *lines]) + "\n", encoding="utf-8")
+    result = run("--reference", table, "--out", tmp_path / "out", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out" / "csct-scoring.json").read_text(encoding="utf-8"))
+    assert (found["n_scored"], found["vessels"], found["false_zero_ids"]) == (4, {}, ["A2"])
+    assert found["total"]["bland_altman"]["mean_difference"]["value"] == (0 - 12 - 10 + 20) / 4
+    rows = {row["case_id"]: row for row in case_rows(tmp_path)}
+    assert rows["A8"]["predicted_total"] == "500"
+    assert [name for name in rows["A8"] if name.endswith(("LM", "LAD", "LCX", "RCA"))] == []
+
+
+def test_a_reference_with_some_vessels_or_an_empty_cell_is_a_usage_error(service, tmp_path):
+    table = reference(tmp_path / "ref.csv", "study_instance_uid", "1.")
+    text = table.read_text(encoding="utf-8")
+    for old, new, message in (
+        ("LCX", "Cx", "ref.csv, line 1: column LCX is missing; expected all or none of LM, LAD, LCX, RCA"),
+        ("1.4,110,10,25,35", "1.4,110,10,25,", "ref.csv, line 5: column LCX is '', expected a number"),
+    ):
+        table.write_text(text.replace(old, new), encoding="utf-8")
+        result = run("--reference", table, "--out", tmp_path / "out")
+        assert result.exit_code == 2
+        assert message in result.output
+
+
 def test_no_file_of_the_report_names_a_patient(service, tmp_path):
     table = reference(tmp_path / "ref.csv", "study_instance_uid", "1.", ("case_id", "case-"))
     assert run("--reference", table, "--out", tmp_path / "out", "--data-name", "ours").exit_code == 0

@@ -10,7 +10,9 @@ from coronary.csct_scoring.protocol import comparability_notes
 from coronary.ct_volume import CtVolume
 from coronary.reasons import NOT_COMPARABLE
 
-REFERENCE = AcquisitionFacts(kvp=120.0, slice_thickness_mm=3.0, convolution_kernel="Qr36", is_soft_kernel=True)
+REFERENCE = AcquisitionFacts(
+    kvp=120.0, slice_thickness_mm=3.0, convolution_kernel="Qr36", is_soft_kernel=True, is_gated=True
+)
 
 
 def volume(spacing_mm=3.0):
@@ -31,6 +33,7 @@ def test_the_reference_protocols_are_comparable(thickness_mm, spacing_mm):
         ({"slice_thickness_mm": None}, 3.0, "no slice thickness is given"),
         ({"convolution_kernel": "B70f", "is_soft_kernel": False}, 3.0, "the kernel B70f is not known to be a smooth"),
         ({"convolution_kernel": "", "is_soft_kernel": None}, 3.0, "no reconstruction kernel is given"),
+        ({"is_gated": False}, 3.0, "nothing in the headers says that the scan was gated"),
         ({"iterative_reconstruction": "kernel Qr36, strength 3"}, 3.0, "iterative reconstruction (kernel Qr36, stren"),
     ],
 )

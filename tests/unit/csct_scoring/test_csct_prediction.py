@@ -64,6 +64,11 @@ def test_none_everywhere_gives_zero_with_all_vessels(volume):
     assert not findings.lesion_labels.any()
 
 
+def test_where_the_heart_was_not_found_the_result_says_so(volume):
+    findings = predict(CountingSession(0), volume, AcquisitionFacts(), lambda _: None)
+    assert "HEART_NOT_LOCATED" in [note.code for note in findings.quality], "the block has no lungs"
+
+
 def test_a_rib_that_the_network_takes_for_an_artery_is_not_scored_but_flagged(volume):
     voxels = volume.voxels_hu.copy()
     voxels[:, 100:190, 150:] = 400  # 35 cm³

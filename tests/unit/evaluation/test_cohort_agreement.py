@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from coronary.calcium import Vessel, VesselValues
 from coronary.evaluation import (
     AgreementReport,
     CaseRecord,
+    TotalOnly,
     agreement_report,
     bland_altman,
     intraclass_correlation,
     to_markdown,
+    to_plain,
 )
 
 DATA_NAME = "virtual patients, n=40, seeds 900–939"
@@ -95,7 +98,64 @@ def test_strata_split_the_cohort(report: AgreementReport) -> None:
 def test_a_stratum_of_one_case_has_no_icc() -> None:
     cases = [*cohort()[18:24], CaseRecord("odd", values(0, 9, 0, 0), values(0, 9, 0, 0), covariates={"kvp": 80})]
     rows = agreement_report(cases, data_name=DATA_NAME, strata=["kvp"]).strata
-    assert [(row.level, row.icc is None) for row in rows] == [("100", False), ("120", False), ("80", True)]
+    assert [(row.level, row.icc is None) for row in rows] == [("80", True), ("100", False), ("120", False)]
+
+
+@pytest.mark.parametrize(
+    ("levels", "ordered"),
+    [
+        ((100, 120, 80, 90), ["80", "90", "100", "120"]),
+        (("2,5", "10", "0,625", "1"), ["0,625", "1", "2,5", "10"]),
+        (("soft", "10", "9", "sharp", "nan"), ["9", "10", "nan", "sharp", "soft"]),
+        ((True, False), ["False", "True"]),
+    ],
+)
+def test_strata_that_are_numbers_are_in_the_order_of_their_value(
+    levels: tuple[str | float | bool, ...], ordered: list[str]
+) -> None:
+    cases = [
+        CaseRecord(f"{level}-{n}", values(0, n, 0, 0), values(0, n, 0, 0), covariates={"level": level})
+        for level in levels
+        for n in range(2)
+    ]
+    assert [row.level for row in agreement_report(cases, data_name=DATA_NAME, strata=["level"]).strata] == ordered
+
+
+def test_a_case_without_the_covariate_is_in_the_last_stratum() -> None:
+    cases = [CaseRecord("no kvp", values(0, 9, 0, 0), values(0, 9, 0, 0)), *cohort()]
+    rows = agreement_report(cases, data_name=DATA_NAME, strata=["kvp"]).strata
+    assert [(row.level, row.n) for row in rows] == [("100", 10), ("120", 30), ("not given", 1)]
+
+
+def totals_only(case: CaseRecord) -> CaseRecord:
+    """The same case as a hospital has it that keeps no vessels; those of the predicted score stay."""
+    return replace(case, true=TotalOnly(case.true.total))
+
+
+def test_a_reference_with_totals_alone_gives_every_figure_but_those_of_vessels(report: AgreementReport) -> None:
+    alone = agreement_report([totals_only(case) for case in cohort()], data_name=DATA_NAME, strata=["kvp"])
+    without, full = to_plain(alone), to_plain(report)
+    assert without.pop("vessels") == {}
+    assert set(full.pop("vessels")) == {"LM", "LAD", "LCX", "RCA"}
+    assert without == full
+
+
+def test_markdown_of_totals_alone_says_once_why_it_has_no_vessels(report: AgreementReport) -> None:
+    alone = to_markdown(agreement_report([totals_only(case) for case in cohort()], data_name=DATA_NAME, strata=["kvp"]))
+    why = " The reference gives a total alone, without LM, LAD, LCX and RCA: nothing is compared per vessel."
+    without_vessels = [
+        line for line in to_markdown(report).splitlines() if not line.startswith(("| LM", "| LAD", "| LCX", "| RCA"))
+    ]
+    assert alone.count(why) == 1
+    assert alone.replace(why, "").splitlines() == without_vessels
+
+
+def test_references_with_and_without_vessels_do_not_mix() -> None:
+    cases = cohort()
+    with pytest.raises(ValueError, match="of some cases has vessels, that of others a total alone"):
+        agreement_report([totals_only(cases[0]), *cases[1:]], data_name=DATA_NAME)
+    with pytest.raises(ValueError, match="case 1: the reference has vessels, the predicted score a total alone"):
+        CaseRecord("1", values(0, 9, 0, 0), TotalOnly(9.0))
 
 
 def test_markdown_names_the_data_with_every_table_and_prints_intervals(report: AgreementReport) -> None:

@@ -5,17 +5,31 @@ import pytest
 
 from agatha.infer import ModelRuntime, ModelUnusable, model_runtime
 from agatha.infer.model_runtime import preferred_provider, verify_models
+from coronary.calcium_inpainting import CalciumInpainting
 from coronary.contract import ModelManifest, NetworkFile
-from coronary.registry import FAMILIES, family_named, manifest_of
+from coronary.lumen_extraction import LumenExtraction
+from coronary.registry import FAMILIES, family_named, manifest_of, model_sha256
+
+#: Forms of the papers that stand beside those that ship, for comparison.
+COMPARED = (CalciumInpainting("hidden"), LumenExtraction("paper"))
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+@pytest.mark.parametrize("family", [*FAMILIES, *COMPARED], ids=lambda family: f"{family.name} {family.networks}")
 def test_shipped_model_has_the_hash_of_its_manifest_and_runs(family):
     assert verify_models([family]) == {family.name: "ok"}
     runtime = ModelRuntime(providers=["CPUExecutionProvider"], threads=1)
     runtime.warm_up([family])
     has_networks = bool(manifest_of(family).networks)
     assert runtime.providers_in_use() == (["CPUExecutionProvider"] if has_networks else [])
+
+
+@pytest.mark.parametrize("compared", COMPARED, ids=lambda family: family.name)
+def test_a_form_for_comparison_has_sessions_and_a_hash_of_its_own(compared):
+    shipped = family_named(compared.name)
+    runtime = ModelRuntime(providers=["CPUExecutionProvider"], threads=1)
+    assert not runtime.sessions(shipped).keys() & runtime.sessions(compared).keys()
+    assert runtime.sessions(shipped).keys() == manifest_of(shipped).networks.keys()
+    assert model_sha256(shipped) != model_sha256(compared)
 
 
 def test_csct_network_gives_probabilities_for_any_number_of_slices():

@@ -270,6 +270,15 @@ def test_semicolons_bring_decimal_commas(reference, tmp_path):
         ("readers.csv", "c,150", ",150", "readers.csv, line 6: column case_id is empty"),
         ("readers.csv", "g,8", "g,eight", "readers.csv, line 3: column total is 'eight', expected a number"),
         ("readers.csv", "reader", "total2,LCX2", "readers.csv, line 1: column LCX is missing"),
+        ("readers.csv", "reader", "total2,LCX2", "is missing; expected all or none of LM, LAD, LCX, RCA"),
+        ("readers.csv", "LM,LAD,LCX,RCA", "lm,lad,lcx,rca", "readers.csv, line 1: column LM, LAD, LCX, RCA is missing"),
+        (
+            "readers.csv",
+            "b,12,0,12,0,0,1",
+            "b,12,0,12,,0,1",
+            "readers.csv, line 5: column LCX is '', expected a number",
+        ),
+        ("ours.csv", "LM,LAD,LCX,RCA", "1,2,3,4", "ours.csv, line 1: column LM, LAD, LCX, RCA is missing"),
         ("readers.csv", "b,12,0,12,0,0,1", "b,12,0,12,0,0,1,9", "readers.csv, line 5: more cells than the 7"),
         ("ours.csv", "e,,", "e,40,", "ours.csv, line 7: a refused case has a score in column total"),
     ],
@@ -278,7 +287,7 @@ def test_what_cannot_be_read_is_a_usage_error_that_names_file_and_line(
     ours, reference, tmp_path, file, old, new, message
 ):
     path = tmp_path / file
-    text = path.read_text().replace("LCX", "Cx", 1) if "LCX is missing" in message else path.read_text()
+    text = path.read_text().replace("LCX", "Cx", 1) if "LCX2" in new else path.read_text()
     path.write_text(text.replace(old, new, 1))
     result = run(ours, "--reference", reference, "--data-name", "x", "--out", tmp_path / "out")
     assert result.exit_code == 2
@@ -311,7 +320,76 @@ def test_missing_column_of_one_table_is_a_usage_error_that_names_it(tmp_path):
     path = write(tmp_path / "scores.csv", ["case_id,true_total", "a,1"])
     result = run(path, "--out", tmp_path, "--data-name", "x")
     assert result.exit_code == 2
-    assert "scores.csv, line 1: column true_LM" in result.output
+    assert "scores.csv, line 1: column predicted_total is missing" in result.output
+
+
+def test_vessels_of_one_side_alone_are_a_usage_error(tmp_path):
+    path = write(tmp_path / "scores.csv", [f"case_id,{SCORES.format('true_')},predicted_total", "a,1,0,1,0,0,1"])
+    result = run(path, "--out", tmp_path, "--data-name", "x")
+    assert result.exit_code == 2
+    assert "line 1: column predicted_LM, predicted_LAD, predicted_LCX, predicted_RCA is missing" in result.output
+
+
+@pytest.fixture
+def totals(ours, tmp_path):
+    """The folder with the report of ours beside a reference that has no vessels."""
+    lines = [",".join([*line.split(",")[:2], line.split(",")[-1]]) for line in REFERENCE]
+    assert lines[:2] == ["case_id,total,reader", "a,0,1"]
+    reference = write(tmp_path / "totals.csv", lines)
+    out = tmp_path / "totals"
+    result = run(ours, "--reference", reference, "--data-name", "five <cases>", "--stratum", "site", "--out", out)
+    assert result.exit_code == 0, result.output
+    return out
+
+
+def test_a_reference_with_totals_alone_gives_the_same_figures_of_the_total(joined, totals):
+    full, alone = figures(joined / "ours.json"), figures(totals / "ours.json")
+    assert alone.pop("vessels") == {}
+    for one in (full, alone):
+        del one["sources"], one["left_out"]
+    del full["vessels"]
+    assert alone == full
+
+
+def test_page_of_totals_alone_says_why_and_names_no_vessel_elsewhere(totals):
+    page = Page((totals / "ours.html").read_text(encoding="utf-8"))
+    assert page.text("vessels").startswith(
+        "Per vessel The reference gives a total alone, without LM, LAD, LCX and RCA: nothing is compared per vessel. "
+        "five <cases>; here n = 4"
+    )
+    for section in page.sections:
+        if section != "vessels":
+            assert not set(page.text(section).split()) & {"LM", "LAD", "LCX", "RCA"}, section
+    worst = page.text("worst").split(" b ")[1]
+    assert worst.startswith("12.0 0.0 −12.0 11-100 → 0 wrong zero ; needs reading")
+
+
+def test_case_table_of_totals_alone_has_no_vessels_and_gives_the_same_figures_again(totals, tmp_path):
+    table = totals / "ours-cases.csv"
+    assert table.read_text(encoding="utf-8").splitlines()[:3] == [
+        "case_id,true_total,predicted_total,refusal,needs_reading,difference,true_category,predicted_category,reader,site",
+        "a,0.0,0.0,,no,0.0,0,0,1,north",
+        "b,12.0,0.0,,yes,-12.0,11-100,0,1,south",
+    ]
+    result = run(table, "--data-name", "five <cases>", "--stratum", "site", "--out", tmp_path / "again")
+    assert result.exit_code == 0, result.output
+    first, second = figures(totals / "ours.json"), figures(tmp_path / "again" / "ours-cases.json")
+    for one in (first, second):
+        del one["sources"], one["left_out"]
+    assert first == second
+
+
+def test_the_smallest_tables_of_the_how_to_make_a_report(tmp_path):
+    guide = (Path(__file__).parents[3] / "docs/how-to/evaluate.md").read_text(encoding="utf-8")
+    readers, ours = (
+        write(tmp_path / f"{name}.csv", block.strip().splitlines())
+        for name, block in zip(("readers", "ours"), guide.split("The smallest two")[1].split("```")[1:4:2], strict=True)
+    )
+    result = run(ours, "--reference", readers, "--data-name", "three", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    found = figures(tmp_path / "out" / "ours.json")
+    assert (found["n_scored"], found["vessels"]) == (3, {})
+    assert found["total"]["bland_altman"]["mean_difference"]["value"] == pytest.approx(-13 / 3)  # 0, −3, −10
 
 
 def test_value_that_is_no_number_is_a_usage_error_with_its_line(table, tmp_path):
