@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from coronary.calcium import RiskCategory, VesselValues, risk_category
+from coronary.calcium import RiskCategory, VesselValues, risk_category, score_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,13 @@ class Concordance:
     @property
     def text(self) -> str:
         """One sentence for a reader."""
-        low, high = self.expected_ccta
+        ccta, csct, low, high = (
+            score_text(value, 0) for value in (self.ccta.total, self.csct.total, *self.expected_ccta)
+        )
         verdict = "outside" if self.is_discordant else "within"
         return (
-            f"The contrast scan gives {self.ccta.total:.0f}, the calcium-scoring CT {self.csct.total:.0f}: {verdict} "
-            f"the limits of agreement ({low:.0f} to {high:.0f})."
+            f"The contrast scan gives {ccta}, the calcium-scoring CT {csct}: {verdict} the limits of agreement "
+            f"({low} to {high})."
         )
 
     def as_dict(self) -> dict[str, object]:

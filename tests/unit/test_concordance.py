@@ -36,6 +36,11 @@ def test_the_sentence_names_both_scores_the_limits_and_the_verdict():
     )
 
 
+def test_a_score_that_is_not_zero_does_not_read_as_zero():
+    assert "gives 0.3, the calcium-scoring CT < 0.1:" in compare_scores(values(0.04), values(0.33), LIMITS).text
+    assert "gives 0, the calcium-scoring CT 0:" in compare_scores(values(0.0), values(0.0), LIMITS).text
+
+
 def test_the_document_holds_everything_behind_the_verdict():
     document = compare_scores(values(100.0), values(400.0), LIMITS).as_dict()
     assert document["difference"] == 300.0

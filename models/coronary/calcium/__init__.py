@@ -26,6 +26,7 @@ from coronary.calcium.score_scales import (
     density_weight,
     risk_category,
 )
+from coronary.calcium.score_text import score_text
 from coronary.calcium.scoring import lesion_label_map, score_calcium
 from coronary.calcium.vessels import Vessel, VesselValues
 
@@ -50,5 +51,6 @@ __all__ = [
     "measure_lesions",
     "risk_category",
     "score_calcium",
+    "score_text",
     "surrounding_shell",
 ]

@@ -35,7 +35,7 @@ _KEYWORDS: Final = (
     "NumberOfFrames", "Rows", "Columns", "PixelSpacing", "BitsAllocated", "BitsStored", "HighBit",
     "PixelRepresentation",
     "PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleIntercept", "RescaleSlope", "RescaleType",
-    "LossyImageCompression", "ModalityLUTSequence", SHARED_GROUPS, PER_FRAME_GROUPS,
+    "LossyImageCompression", "ModalityLUTSequence", "ContributingEquipmentSequence", SHARED_GROUPS, PER_FRAME_GROUPS,
 )  # fmt: skip
 _WANTED: Final[list[BaseTag | int]] = [Tag(keyword) for keyword in _KEYWORDS]
 

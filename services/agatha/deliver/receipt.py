@@ -34,13 +34,21 @@ class Verdict(StrEnum):
 class Receipt:
     """What the peer said about one instance.
 
-    `dimse_status` is None when no answer came; `error` is None when it was stored without a remark.
+    `dimse_status` is None when no answer came; `error` is None when it was stored without a remark, and holds the
+    peer's comment where it sent one.
     """
 
     sop_instance_uid: str
     dimse_status: int | None
     error: str | None
     verdict: Verdict
+
+    @property
+    def reason(self) -> str:
+        """Why the peer does not have it, in our own words: its comment may quote an attribute of a patient."""
+        if self.dimse_status is not None:
+            return f"status 0x{self.dimse_status:04X}"
+        return self.error or "no reason given"
 
     @property
     def is_delivered(self) -> bool:

@@ -8,10 +8,12 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
-from agatha.dicom.codes import MANUFACTURER
+from agatha.dicom.codes import MANUFACTURER, MODEL_NAME
 
-#: Every series that we write has a description with this prefix, so that people see its origin in a list.
+#: How the description of every CT series that we write begins and ends, so that people see its origin in a list. Others
+#: write "AI " in front of a reconstruction, so the beginning alone says nothing.
 DESCRIPTION_PREFIX: Final = "AI "
+DESCRIPTION_SUFFIX: Final = " [not for dx]"
 
 
 def is_own_output(ds: Dataset) -> bool:
@@ -21,13 +23,25 @@ def is_own_output(ds: Dataset) -> bool:
 
     - SyntheticData (0008,001C) is YES;
     - ImageType value 1 is DERIVED and Manufacturer is ours;
-    - SeriesDescription begins with the prefix of our series.
+    - Manufacturer and ManufacturerModelName are ours, in the object itself or in an item of its
+      ContributingEquipmentSequence (0018,A001): all objects that we write have both;
+    - SeriesDescription has the prefix and the suffix of our CT series.
     """
+    description = _text(ds, "SeriesDescription")
     return (
         _text(ds, "SyntheticData").upper() == "YES"
-        or (_first_image_type(ds) == "DERIVED" and _text(ds, "Manufacturer").casefold() == MANUFACTURER.casefold())
-        or _text(ds, "SeriesDescription").startswith(DESCRIPTION_PREFIX)
+        or (_first_image_type(ds) == "DERIVED" and _is_ours(ds, "Manufacturer", MANUFACTURER))
+        or any(_is_our_equipment(each) for each in (ds, *(ds.get("ContributingEquipmentSequence") or ())))
+        or (description.startswith(DESCRIPTION_PREFIX) and description.endswith(DESCRIPTION_SUFFIX))
     )
+
+
+def _is_our_equipment(ds: Dataset) -> bool:
+    return _is_ours(ds, "Manufacturer", MANUFACTURER) and _is_ours(ds, "ManufacturerModelName", MODEL_NAME)
+
+
+def _is_ours(ds: Dataset, keyword: str, ours: str) -> bool:
+    return _text(ds, keyword).casefold() == ours.casefold()
 
 
 def _text(ds: Dataset, keyword: str) -> str:

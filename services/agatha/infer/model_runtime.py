@@ -6,6 +6,7 @@ Decides which execution provider is used and refuses a model file that is not th
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from agatha.infer.last_findings import LastFindings
 from coronary.contract import Family, NetworkFile
 from coronary.registry import manifest_of, model_file_of
+
+#: Of the standard library: a command that configures no logging warns on standard error, not in what it prints.
+_log = logging.getLogger(__name__)
 
 #: Providers in order of preference; the first that this onnxruntime offers and that can be started is used.
 PROVIDER_ORDER = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
@@ -48,7 +52,8 @@ class ModelRuntime:
     Parameters
     ----------
     providers
-        Execution providers in order of preference; None takes PROVIDER_ORDER.
+        Execution providers in order of preference, with a warning for each that this onnxruntime does not offer; None
+        takes those of PROVIDER_ORDER that it does.
     threads
         Threads a session may use for one run.
 
@@ -61,6 +66,9 @@ class ModelRuntime:
         wanted = tuple(providers) if providers else PROVIDER_ORDER
         offered = set(onnxruntime.get_available_providers())
         self._providers = [name for name in wanted if name in offered] or ["CPUExecutionProvider"]
+        for name in providers or ():
+            if name not in offered:
+                _log.warning("%s is not offered by this onnxruntime; used: %s", name, ", ".join(self._providers))
         self._threads = threads
         self._sessions: dict[tuple[str, tuple[str, ...]], Mapping[str, OnnxSession]] = {}
         self._lock = threading.Lock()

@@ -265,9 +265,11 @@ def _deliver_output(context: PipelineContext, transfer: Transfer | None, path: P
         raise PermanentError("UNKNOWN_DESTINATION", "The destination is no longer configured.")
     receipt = transfer.send(path)
     if receipt.is_transient:
-        raise TransientError("NOT_DELIVERED", "The destination could not take the object.", receipt.dimse_status)
+        text = f"The destination could not take the object ({receipt.reason})."
+        raise TransientError("NOT_DELIVERED", text, receipt.dimse_status)
     if not receipt.is_delivered:
-        raise PermanentError("DESTINATION_REFUSED", "The destination refused the object.", receipt.dimse_status)
+        text = f"The destination refused the object ({receipt.reason})."
+        raise PermanentError("DESTINATION_REFUSED", text, receipt.dimse_status)
     check_transition("deliveries", "sending", "delivered")
     with context.database.writing() as tx:
         is_held = tx.complete_delivery(lease, dimse_status=receipt.dimse_status, now=context.clock())

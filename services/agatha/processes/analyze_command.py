@@ -22,7 +22,7 @@ from agatha.pipeline.examination import Examination, examine_series
 from agatha.pipeline.result_objects import report_sources
 from agatha.pipeline.series_outcome import series_outcome
 from agatha.processes.dicom_files import SeriesFiles, dicom_files, group_by_series
-from agatha.processes.settings import ConfigurationError, read_settings
+from agatha.processes.settings import ConfigurationError, SrSopClass, read_settings
 from agatha.report import (
     DicomObject,
     ModelIdentity,
@@ -33,7 +33,7 @@ from agatha.report import (
     write_series,
 )
 from agatha.store.paired_scores import PARTNER_OF
-from coronary.calcium import VesselValues
+from coronary.calcium import VesselValues, score_text
 from coronary.concordance import Concordance
 from coronary.contract import CalciumFindings, Family, Findings, ProgressCallback, Refusal, SeriesKind
 from coronary.registry import families_named, family_named, manifest_of, model_sha256
@@ -72,8 +72,19 @@ def checked_kind(kind: str | None) -> SeriesKind | None:
     return cast("SeriesKind | None", kind)
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What holds for every series of one run."""
+
+    runtime: ModelRuntime
+    families: Sequence[Family]
+    assumed: SeriesKind | None
+    sr_sop_class: SrSopClass
+    out: Path | None
+
+
 def chosen_families(names: Sequence[str]) -> tuple[Family, ...]:
-    """Families of the analyses named on the command line, all without a name; ConfigurationError for an unknown one."""
+    """Families of the analyses of these names; ConfigurationError for an unknown one."""
     try:
         return families_named(names)
     except KeyError as exc:
@@ -85,16 +96,22 @@ def analyze_folder(
 ) -> int:
     """Analyse every series below `path`.
 
+    Parameters
+    ----------
+    analyses
+        Names of analyses; none takes those of the configuration, which also names the SOP class of the report.
+
     Returns
     -------
     int
         0 when there is at least one score, 3 when everything was refused, 1 when something failed.
     """
-    assumed, families = checked_kind(kind), chosen_families(analyses)
+    settings = read_settings()
+    assumed, families = checked_kind(kind), chosen_families(analyses or settings.analyses)
     paths, _ = dicom_files(path)
     series, unreadable = group_by_series(paths)
-    settings = read_settings()
     runtime = ModelRuntime(providers=settings.providers or None, threads=settings.inference_threads)
+    plan = _Plan(runtime, families, assumed, settings.sr_sop_class, out)
     reports: list[SeriesReport] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=as_json) as progress:
@@ -102,7 +119,7 @@ def analyze_folder(
             bar = progress.add_task(f"series {index} of {len(series)}, {len(files.paths)} instances", total=1.0)
             advance = partial(_advance, progress, bar)
             partners = _scores_of_study(reports, files.study_instance_uid)
-            reports.append(_analyze_series(files, index, runtime, families, assumed, partners, out, advance))
+            reports.append(_analyze_series(files, index, plan, partners, advance))
             advance(1.0)
     if as_json:
         print(json.dumps({"series": [r.as_json() for r in reports], "unreadable": unreadable}, indent=2))
@@ -136,24 +153,23 @@ def _scores_of_study(reports: Sequence[SeriesReport], study_instance_uid: str) -
 def _analyze_series(
     files: SeriesFiles,
     index: int,
-    runtime: ModelRuntime,
-    families: Sequence[Family],
-    assumed: SeriesKind | None,
+    plan: _Plan,
     partners: Mapping[str, Mapping[str, Any]],
-    out: Path | None,
     on_progress: ProgressCallback,
 ) -> SeriesReport:
-    seen = examine_series(files.paths, families, assume_kind=assumed)
+    seen = examine_series(files.paths, plan.families, assume_kind=plan.assumed)
     _, _, reason = series_outcome(seen)
     report = SeriesReport(files, None if seen.is_positive else reason)
     for decided in seen.analyses:
         findings, refusal = None, decided.refusal
         try:
             if refusal is None and seen.assembled is not None:
-                outcome = run_analysis(runtime, family_named(decided.analysis), seen.assembled, seen.notes, on_progress)
+                family = family_named(decided.analysis)
+                outcome = run_analysis(plan.runtime, family, seen.assembled, seen.notes, on_progress)
                 findings, refusal = (None, outcome) if isinstance(outcome, Refusal) else (outcome, None)
             concordance = _concordance(decided.analysis, findings, partners)
-            _write(report, _request(files, index, seen, decided.analysis, findings, refusal, concordance), out)
+            request = _request(files, index, seen, decided.analysis, findings, refusal, concordance, plan.sr_sop_class)
+            _write(report, request, plan.out)
         except (ModelUnusable, SourceMismatch) as exc:
             report.failure = str(exc)
     return report
@@ -176,6 +192,7 @@ def _request(
     findings: Findings | None,
     refusal: Refusal | None,
     concordance: Concordance | None,
+    sr_sop_class: SrSopClass,
 ) -> ReportRequest:
     family = family_named(analysis)
     manifest = manifest_of(family)
@@ -185,11 +202,12 @@ def _request(
         src_digest=seen.assembled.src_digest
         if seen.assembled is not None
         else src_digest((uid, None) for uid in files.sop_instance_uids),
-        config_digest=config_digest({"sr_sop_class": "comprehensive-3d"}),
+        config_digest=config_digest({"sr_sop_class": sr_sop_class}),
         content_time=datetime.now(UTC),
         series_index=index,
         findings=findings,
         refusal=refusal,
+        sr_sop_class=sr_sop_class,
         concordance=concordance,
         limits_of_agreement=None if findings is None else agreement_of(analysis),
         **report_sources(seen, files.paths),
@@ -273,10 +291,10 @@ def score_table(result: dict[str, Any], title: str, truth: dict[str, float] | No
         table.add_column(name, justify="left" if not name else "right")
     for key in VesselValues.__dataclass_fields__:
         mass = calcium["mass_mg"]
-        cells = [f"{calcium['agatston'][key]:.1f}", f"{calcium['volume_mm3'][key]:.1f}"]
-        cells.append("–" if mass is None else f"{mass[key]:.1f}")
+        cells = [score_text(calcium["agatston"][key]), score_text(calcium["volume_mm3"][key])]
+        cells.append("–" if mass is None else score_text(mass[key]))
         if truth is not None:
-            cells.insert(1, f"{truth[key]:.1f}")
+            cells.insert(1, score_text(truth[key]))
         table.add_row(key, *cells)
     table.caption = f"risk category {calcium['risk_category']} · CAC-DRS {calcium['cac_drs']}"
     return table

@@ -119,7 +119,9 @@ def health(process: Annotated[str, typer.Argument(help="listener, worker, schedu
 )
 def analyze(
     path: Annotated[Path, typer.Argument(exists=True, help="A DICOM file or a folder of them.")],
-    analysis: Annotated[list[str] | None, typer.Option(help="Only this analysis; may be repeated.")] = None,
+    analysis: Annotated[
+        list[str] | None, typer.Option(help="Only this analysis; may be repeated. [default: those of AGATHA_ANALYSES]")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for SR, SEG and summary page.")] = None,
     kind: Annotated[
         str | None, typer.Option(help="Take every series for this kind (csct, ccta), whatever the router thinks.")
@@ -139,9 +141,15 @@ def analyze(
     """Analyse a folder of DICOM without a server: each series is scored, or refused with its reason."""
     from agatha.processes.analyze_command import analyze_folder
     from agatha.processes.insert_truth import read_truth
-    from agatha.processes.measure_command import measure_regions
+    from agatha.processes.measure_command import check_flags, measure_regions
 
     def run() -> int:
+        check_flags(
+            bool(region),
+            mass_factor,
+            of_regions={"--mass-factor": mass_factor, "--truth": truth},
+            of_patients={"--analysis": analysis, "--out": out, "--kind": kind},
+        )
         if region:
             known = None if truth is None else read_truth(truth)
             return measure_regions(
@@ -277,6 +285,8 @@ def evaluate_csv(
     """Compare scores that are in tables already: two tables joined on the case, or one with both sides.
 
     One table with both sides has the columns case_id, true_total, true_LM … true_RCA, predicted_total … predicted_RCA.
+
+    Where the reference has none of the columns LM, LAD, LCX and RCA, totals alone are compared.
     """
     from agatha.processes.evaluate_command import evaluate_table
 
@@ -304,7 +314,7 @@ def evaluate_database(
         typer.Option(
             exists=True,
             dir_okay=False,
-            help="CSV: study_instance_uid or accession_number, total, LM, LAD, LCX, RCA; optionally case_id.",
+            help="CSV: study_instance_uid or accession_number, total; optionally LM, LAD, LCX and RCA, case_id.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the report.")],
@@ -316,7 +326,10 @@ def evaluate_database(
     data_dir: Annotated[Path | None, typer.Option(help="Where the service keeps its data. [default: ./data]")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare what the service scored with a reference of your own: results are taken from its database."""
+    """Compare what the service scored with a reference of your own: results are taken from its database.
+
+    Where the reference has none of the columns LM, LAD, LCX and RCA, totals alone are compared.
+    """
     from agatha.processes.evaluate_command import evaluate_results
     from agatha.processes.life import private_files
 

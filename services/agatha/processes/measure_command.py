@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +54,30 @@ class Region:
         )
 
 
+def check_flags(
+    has_regions: bool, mass_factor: float | None, *, of_regions: Mapping[str, object], of_patients: Mapping[str, object]
+) -> None:
+    """Refuse flags that would have no effect, and a mass factor that gives no mass.
+
+    Parameters
+    ----------
+    of_regions, of_patients
+        Flag and its value, None or an empty list where it was not given: those that need --region, and those that
+        cannot go with it.
+
+    Raises
+    ------
+    ConfigurationError
+        Names the flags.
+    """
+    idle = [flag for flag, value in (of_patients if has_regions else of_regions).items() if value not in (None, [])]
+    if idle:
+        why = "has no effect with --region, which writes and scores nothing" if has_regions else "needs --region"
+        raise ConfigurationError(f"{', '.join(idle)}: {why}")
+    if mass_factor is not None and not (math.isfinite(mass_factor) and mass_factor > 0):
+        raise ConfigurationError(f"--mass-factor {mass_factor:g}: expected a positive number of mg/(HU cm³)")
+
+
 def measure_regions(
     path: Path,
     regions: Sequence[str],
@@ -77,10 +103,19 @@ def measure_regions(
     -------
     int
         0, or 3 when no series could be assembled.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is no series, or no series has a voxel in one of the regions.
     """
     paths, _ = dicom_files(path)
     series, _ = group_by_series(paths)
-    documents = []
+    if not series:
+        raise ConfigurationError(f"{path}: no readable DICOM series")
+    documents: list[dict[str, object]] = []
+    spans: list[str] = []
+    found: set[str] = set()
     for files in series:
         assembled = assemble_series(files.paths)
         document: dict[str, object] = {"series_instance_uid": files.series_instance_uid}
@@ -89,15 +124,21 @@ def measure_regions(
         else:
             calibration = mass_calibration(assembled, mass_factor, truth)
             document["mass_calibration"] = None if calibration is None else asdict(calibration)
-            document["regions"] = [
-                _measured(assembled.volume, read_region(written, assembled.volume), calibration, truth)
-                for written in regions
-            ]
+            chosen = {written: read_region(written, assembled.volume) for written in regions}
+            document["regions"] = [_measured(assembled.volume, each, calibration, truth) for each in chosen.values()]
+            found.update(written for written, each in chosen.items() if each.mask(assembled.volume).any())
+            spans.append(_span_lps_mm(assembled.volume))
         documents.append(document)
-        if not as_json:
-            _print(document, console)
+    outside = [written for written in regions if written not in found]
+    if spans and outside:
+        raise ConfigurationError(
+            f"--region {outside[0]}: no voxel lies in it; LPS mm of the series: {'; '.join(spans)}"
+        )
     if as_json:
         print(json.dumps({"series": documents}, indent=2))
+    else:
+        for document in documents:
+            _print(document, console)
     return OK if any("regions" in document for document in documents) else REFUSED
 
 
@@ -118,6 +159,13 @@ def read_region(written: str, volume: CtVolume) -> Region:
     if not radius > 0:
         raise ConfigurationError(f"--region {written}: the radius is {radius:g} mm, expected a positive number")
     return Region(written, (x, y, z), radius, is_cylinder=False)
+
+
+def _span_lps_mm(volume: CtVolume) -> str:
+    """Between which positions the voxel centres lie."""
+    corners = volume.to_lps_mm(np.array(list(product(*((0.0, n - 1.0) for n in volume.voxels_hu.shape)))))
+    ends = zip("xyz", corners.min(axis=0), corners.max(axis=0), strict=True)
+    return ", ".join(f"{axis} {low:.0f} to {high:.0f}" for axis, low, high in ends)
 
 
 def mass_calibration(

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticUseDefault
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from agatha.deliver import Destination, InvalidDestination, parse_destination
@@ -24,6 +25,9 @@ PREFIX: Final = "AGATHA_"
 
 #: Variables of the test suite, which may be set beside a service under test.
 TEST_PREFIX: Final = "AGATHA_TEST_"
+
+#: Same as agatha.infer.model_runtime.PROVIDER_ORDER, which is not imported: the listener has nothing to do with it.
+KNOWN_PROVIDERS: Final = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
 
 GPU_PROVIDERS: Final = frozenset({"TensorrtExecutionProvider", "CUDAExecutionProvider"})
 
@@ -117,6 +121,13 @@ class Settings(BaseSettings):
             raise ValueError("expected cpu, gpu or both")
         return value
 
+    @field_validator("providers")
+    @classmethod
+    def _are_providers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not set(value) <= set(KNOWN_PROVIDERS):
+            raise ValueError(f"expected names among {', '.join(KNOWN_PROVIDERS)}")
+        return value
+
     @field_validator("destinations")
     @classmethod
     def _are_destinations(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -135,6 +146,13 @@ class Settings(BaseSettings):
     def _unset_when_empty(cls, value: object) -> object:
         # An empty variable is how compose files say "not set".
         return None if isinstance(value, str) and not value.strip() else value
+
+    @field_validator("inference_threads", mode="before")
+    @classmethod
+    def _default_when_empty(cls, value: object) -> object:
+        if isinstance(value, str) and not value.strip():
+            raise PydanticUseDefault
+        return value
 
     @model_validator(mode="after")
     def _make_sense(self) -> Settings:

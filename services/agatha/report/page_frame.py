@@ -1,6 +1,6 @@
 """What every page for people has around its content: identification, title, research mark, footer.
 
-Decides size, colours, how numbers are rounded for reading and what a page says about patient, study and origin. Knows
+Decides size, colours and what a page says about patient, study and origin. Knows
 nothing of what is shown inside.
 """
 
@@ -52,13 +52,6 @@ def person_name(header: Dataset) -> str:
         if group and is_drawable(group):
             return ", ".join(part for part in group.split("^", 1) if part).replace("^", " ").strip()
     return _NOT_DRAWABLE if any(groups) else "–"
-
-
-def shown(value: float) -> str:
-    """A number as read on the page: one decimal, and nothing above zero ever looks like zero."""
-    if value == 0:
-        return "0"
-    return "<0.1" if value < 0.1 else f"{value:.1f}"
 
 
 def _draw_identification(page: Page, header: Dataset) -> None:

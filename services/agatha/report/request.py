@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, assert_never
 
+from agatha.dicom.own_output import DESCRIPTION_PREFIX, DESCRIPTION_SUFFIX
 from agatha.dicom.uids import config_digest, derive_uid
 from coronary.calcium import Vessel
 from coronary.concordance import Concordance, LimitsOfAgreement
@@ -48,16 +49,21 @@ class SeriesIdentity:
     description: str
 
 
+def _made(what: str) -> str:
+    """Description of a series of images that no scanner made; `own_output` recognises it."""
+    return f"{DESCRIPTION_PREFIX}{what}{DESCRIPTION_SUFFIX}"
+
+
 SERIES: dict[ObjectKind, SeriesIdentity] = {
     "sr": SeriesIdentity(1, "CAC SR (AI)"),
     "seg-vessels": SeriesIdentity(2, "CAC vessels (AI)"),
     "seg-lesions": SeriesIdentity(3, "CAC lesions (AI)"),
     "seg-anatomy": SeriesIdentity(4, "Coronary tree (AI)"),
     "seg-altered": SeriesIdentity(5, "Altered voxels (AI)"),
-    "ct-calcium-removed": SeriesIdentity(11, "AI calcium removed [not for dx]"),
-    "ct-non-contrast": SeriesIdentity(12, "AI pseudo non-contrast [not for dx]"),
-    "ct-lumen": SeriesIdentity(13, "AI lumen, contrast only [not for dx]"),
-    "cpr": SeriesIdentity(21, "AI curved reformats [not for dx]"),
+    "ct-calcium-removed": SeriesIdentity(11, _made("calcium removed")),
+    "ct-non-contrast": SeriesIdentity(12, _made("pseudo non-contrast")),
+    "ct-lumen": SeriesIdentity(13, _made("lumen, contrast only")),
+    "cpr": SeriesIdentity(21, _made("curved reformats")),
     "summary": SeriesIdentity(31, "CAC summary (AI)"),
     "key-images": SeriesIdentity(32, "CAC key images (AI)"),
     "tree-views": SeriesIdentity(33, "Coronary tree views (AI)"),

@@ -27,12 +27,11 @@ from agatha.report.page_frame import (
     WARNING,
     WIDTH,
     framed_page,
-    shown,
 )
 from agatha.report.request import ReportRequest
 from agatha.report.slice_tiles import CALCIUM_SCAN_WINDOW, CONTRAST_SCAN_WINDOW, crop_around, edge_letters, slice_tile
 from agatha.report.source_images import SourceImages
-from coronary.calcium import AGATSTON_THRESHOLD_HU, CalciumScore, Vessel
+from coronary.calcium import AGATSTON_THRESHOLD_HU, CalciumScore, Vessel, score_text
 from coronary.concordance import Concordance
 from coronary.contract import CalciumFindings, ContrastFindings, Refusal
 from coronary.ct_volume import CtVolume
@@ -74,7 +73,7 @@ def _draw_score(page: Page, findings: CalciumFindings, y: float) -> float:
     page.box((MARGIN, y, MARGIN + _LEFT_WIDTH, y + 132), PANEL)
     label = "Agatston equivalent (contrast CT)" if is_estimate else "Total Agatston score"
     page.text((MARGIN + 20, y + 12), label, 17, MUTED)
-    page.text((MARGIN + 20, y + 40), shown(score.agatston.total), 58, TEXT, bold=True)
+    page.text((MARGIN + 20, y + 40), score_text(score.agatston.total), 58, TEXT, bold=True)
     x = MARGIN + 380
     rows = (("Category", score.risk_category), ("CAC-DRS", score.cac_drs), ("Lesions", str(len(score.lesions))))
     for number, (name, value) in enumerate(rows):
@@ -123,8 +122,8 @@ def _draw_table(page: Page, findings: CalciumFindings, y: float) -> float:
 def _cells(score: CalciumScore, vessel: Vessel | None) -> tuple[str, str, str, str]:
     key = "total" if vessel is None else vessel.name
     count = sum(vessel is None or lesion.vessel is vessel for lesion in score.lesions)
-    mass = "–" if score.mass_mg is None else shown(score.mass_mg.as_dict()[key])
-    return str(count), shown(score.agatston.as_dict()[key]), shown(score.volume_mm3.as_dict()[key]), mass
+    mass = "–" if score.mass_mg is None else score_text(score.mass_mg.as_dict()[key])
+    return str(count), score_text(score.agatston.as_dict()[key]), score_text(score.volume_mm3.as_dict()[key]), mass
 
 
 def _draw_calibration(page: Page, contrast: ContrastFindings, y: float) -> float:
@@ -134,8 +133,8 @@ def _draw_calibration(page: Page, contrast: ContrastFindings, y: float) -> float
     cells = (
         ("Calibration factor", f"{contrast.calibration_factor_hu:.0f} HU"),
         ("Aorta, mean ± SD", f"{contrast.aorta_mean_hu:.0f} ± {contrast.aorta_sd_hu:.0f} HU"),
-        (f"Score at −{shift}", shown(contrast.agatston_at_lower_thresholds.total)),
-        (f"Score at +{shift}", shown(contrast.agatston_at_higher_thresholds.total)),
+        (f"Score at −{shift}", score_text(contrast.agatston_at_lower_thresholds.total)),
+        (f"Score at +{shift}", score_text(contrast.agatston_at_higher_thresholds.total)),
     )
     for number, (name, value) in enumerate(cells):
         x = MARGIN + 20 + number * 168

@@ -24,12 +24,11 @@ from agatha.report.page_frame import (
     WARNING,
     WIDTH,
     framed_page,
-    shown,
 )
 from agatha.report.request import ReportRequest
 from agatha.report.source_images import SourceImages
 from agatha.report.tree_projections import NEAR_MM, VIEWS, TreeScene, View
-from coronary.calcium import Vessel
+from coronary.calcium import Vessel, score_text
 from coronary.contract import CalciumFindings, ContrastFindings
 from coronary.coronary_tree import MAIN_TRUNKS
 from coronary.ct_volume import CtVolume
@@ -146,7 +145,7 @@ def _draw_table(page: Page, findings: CalciumFindings, contrast: ContrastFinding
     for number, (name, score) in enumerate(scores):
         row = top + 10 + number * 27
         page.text((x, row), name, 15, TEXT, bold=number == 0)
-        page.text((right - 14, row), shown(score), 17, TEXT, bold=number == 0, anchor="ra")
+        page.text((right - 14, row), score_text(score), 17, TEXT, bold=number == 0, anchor="ra")
     voltage = f"{contrast.kvp:g} kV   ·   dominance {contrast.tree.dominance or 'not determined'}"
     page.text((x, top + 10 + len(scores) * 27 + 6), voltage, 13, MUTED, max_width=right - x - 14)
 

@@ -2,19 +2,12 @@
 
 from datetime import UTC, datetime
 
+from coronary.calcium import score_text
+
 
 def number(value: float | None) -> str:
-    """One decimal, and never a zero that is not one: 0.04 becomes "< 0.1".
-
-    Thousands are not separated: a comma means the opposite to half of the readers.
-    """
-    if value is None:
-        return "–"
-    if value == 0:
-        return "0"
-    if 0 < value < 0.05:
-        return "< 0.1"
-    return f"{value:.1f}"
+    """`score_text`, and a dash for what there is not."""
+    return "–" if value is None else score_text(value)
 
 
 def signed(value: float) -> str:

@@ -177,7 +177,8 @@ def test_an_archive_that_refuses_an_object_ends_in_a_dead_letter(running, archiv
         lambda: "dead" in [delivery.state for delivery in _deliveries(running, study_uid)], "the dead letter"
     )
     (dead,) = [delivery for delivery in _deliveries(running, study_uid) if delivery.state == "dead"]
-    assert (dead.dimse_status, dead.last_error) == (0xC000, "DESTINATION_REFUSED: The destination refused the object.")
+    assert dead.dimse_status == 0xC000
+    assert dead.last_error == "DESTINATION_REFUSED: The destination refused the object (status 0xC000)."
 
 
 def test_no_log_and_no_message_holds_patient_data(running, study):

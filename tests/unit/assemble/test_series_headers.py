@@ -10,6 +10,7 @@ from pydicom import Dataset
 from pydicom.uid import EncapsulatedPDFStorage
 
 from agatha.assemble import AssembledSeries, SeriesHeader, assemble_series, read_series_header
+from agatha.dicom.codes import MANUFACTURER, MODEL_NAME
 from builders.ct_series import build_ct_series, build_enhanced_ct
 from coronary.contract import AcquisitionFacts
 from coronary.imaging.blood_pool import measure_blood_pool
@@ -157,6 +158,10 @@ def test_localizers_reformats_and_own_output_are_told(tmp_path: Path) -> None:
     assert reformat.image_type == ("DERIVED", "SECONDARY", "MPR")
     assert reformat.normal_lps == (0.0, 1.0, 0.0)
     assert header_of(tmp_path / "c", SyntheticData="YES").is_own_output
+    equipment = Dataset()
+    equipment.Manufacturer, equipment.ManufacturerModelName = MANUFACTURER, MODEL_NAME
+    assert header_of(tmp_path / "d", ContributingEquipmentSequence=[equipment]).is_own_output
+    assert not header_of(tmp_path / "e", SeriesDescription="AI Recon CaScore 3.0").is_own_output
 
 
 def test_few_reformats_do_not_speak_for_the_axial_slices(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from pydicom.dataset import Dataset
 
-from agatha.dicom.codes import MANUFACTURER
+from agatha.dicom.codes import MANUFACTURER, MODEL_NAME
 from agatha.dicom.own_output import is_own_output
 
 
@@ -14,6 +14,9 @@ def header(**values: object) -> Dataset:
     return ds
 
 
+EQUIPMENT = header(Manufacturer=MANUFACTURER, ManufacturerModelName=MODEL_NAME)
+
+
 @pytest.mark.parametrize(
     "ds",
     [
@@ -21,7 +24,9 @@ def header(**values: object) -> Dataset:
         header(ImageType=["DERIVED", "SECONDARY", "AXIAL"], Manufacturer=MANUFACTURER),
         header(ImageType=["DERIVED", "PRIMARY"], Manufacturer=f"{MANUFACTURER.upper()} "),
         header(ImageType="DERIVED", Manufacturer=MANUFACTURER),
-        header(SeriesDescription="AI pseudo-non-contrast"),
+        header(Manufacturer=MANUFACTURER, ManufacturerModelName=MODEL_NAME),
+        header(ContributingEquipmentSequence=[header(Manufacturer="SIEMENS"), EQUIPMENT]),
+        header(SeriesDescription="AI pseudo non-contrast [not for dx]"),
     ],
 )
 def test_each_mark_alone_is_enough(ds: Dataset) -> None:
@@ -39,6 +44,10 @@ def test_each_mark_alone_is_enough(ds: Dataset) -> None:
         header(ImageType=None, Manufacturer=None, SeriesDescription=None),
         header(SeriesDescription="AIDR 3D calcium"),
         header(SeriesDescription="Thorax AI lung"),
+        header(SeriesDescription="AI Recon CaScore 3.0", Manufacturer="SIEMENS", ImageType=["DERIVED", "PRIMARY"]),
+        header(SeriesDescription="Thorax [not for dx]"),
+        header(ContributingEquipmentSequence=[header(Manufacturer=MANUFACTURER, ManufacturerModelName="Scanner")]),
+        header(ContributingEquipmentSequence=None),
     ],
 )
 def test_other_peoples_series_are_not_ours(ds: Dataset) -> None:

@@ -62,6 +62,17 @@ def test_first_offered_provider_is_preferred():
     assert preferred_provider(["NoSuchExecutionProvider"]) == "CPUExecutionProvider"
 
 
+def test_a_provider_that_was_asked_for_and_is_not_offered_is_warned_of(monkeypatch, caplog):
+    monkeypatch.setattr(model_runtime.onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    ModelRuntime(providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
+    (line,) = caplog.messages
+    assert line == "CUDAExecutionProvider is not offered by this onnxruntime; used: CPUExecutionProvider"
+    caplog.clear()
+    ModelRuntime()
+    ModelRuntime(providers=["CPUExecutionProvider"])
+    assert caplog.messages == []
+
+
 def test_unknown_analysis_names_the_known_ones():
     with pytest.raises(KeyError, match="csct-scoring"):
         family_named("no-such-analysis")

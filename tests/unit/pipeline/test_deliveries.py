@@ -17,6 +17,7 @@ class Peer:
     """Stands for the archive: what it says of each file, and how many associations it was asked for."""
 
     answers: dict = field(default_factory=dict)
+    receipts: dict = field(default_factory=dict)
     associations: list = field(default_factory=list)
     is_down: bool = False
 
@@ -37,6 +38,8 @@ class Peer:
                 if peer.is_down:
                     raise DeliveryFailed("PACS cannot be reached", is_transient=True)
                 sent.append(path.name)
+                if path.name in peer.receipts:
+                    return peer.receipts[path.name]
                 verdict = peer.answers.get(path.name, Verdict.DELIVERED)
                 return Receipt("1.2", 0 if verdict is Verdict.DELIVERED else 0xA700, None, verdict)
 
@@ -105,6 +108,25 @@ def test_an_object_that_is_refused_does_not_hold_up_the_others(sending, database
     peer.answers["file-1"] = Verdict.REFUSED
     assert tasks.deliver_output(sending, deliveries[0]) == "delivered"
     assert states(database) == ["delivered", "dead", *["delivered"] * 3]
+
+
+def test_the_error_on_record_says_why_and_quotes_nothing_of_the_peer(sending, database, peer, deliveries):
+    no_context, lost = "the peer accepts this SOP class in none of the proposed transfer syntaxes", "association lost"
+    peer.receipts = {
+        "file-1": Receipt("1.2", 0xA900, "status 0xA900: CANARY^PHI is no patient", Verdict.REFUSED),
+        "file-2": Receipt("1.2", None, no_context, Verdict.REFUSED),
+        "file-3": Receipt("1.2", None, lost, Verdict.RETRY),
+    }
+    tasks.deliver_output(sending, deliveries[0])
+    with database.reading() as tx:
+        errors = [row.last_error for row in tx.deliveries_of_study("1.2.1")]
+    assert errors == [
+        None,
+        "DESTINATION_REFUSED: The destination refused the object (status 0xA900).",
+        f"DESTINATION_REFUSED: The destination refused the object ({no_context}).",
+        f"The destination could not take the object ({lost}).",
+        None,
+    ]
 
 
 def test_an_archive_that_is_down_costs_one_attempt_of_one_object(sending, database, peer, deliveries):

@@ -136,6 +136,52 @@ def test_a_region_is_measured_object_by_object(run, tmp_path):
     assert artery["center_lps_mm"] == pytest.approx([-30, -45, 0], abs=2)
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--truth", "inserts.json"], "--truth: needs --region"),
+        (["--mass-factor", "0.8"], "--mass-factor: needs --region"),
+        (["--region", "heart", "--out", "out"], "--out: has no effect with --region"),
+        (["--region", "heart", "--kind", "csct"], "--kind: has no effect with --region"),
+        (
+            ["--region", "heart", "--analysis", "csct-scoring", "--out", "out"],
+            "--analysis, --out: has no effect with --region",
+        ),
+        (["--region", "heart", "--mass-factor", "0"], "--mass-factor 0: expected a positive number"),
+        (["--region", "heart", "--mass-factor", "nan"], "--mass-factor nan: expected a positive number"),
+        (["--region=-30,-45,500,25"], "--region -30,-45,500,25: no voxel lies in it; LPS mm of the series: x -150 to"),
+        (["--region=-30,-45,0,25", "--region=-30,-45,500,25", "--json"], "--region -30,-45,500,25: no voxel"),
+    ],
+)
+def test_a_flag_without_effect_and_a_region_without_voxels_are_refused(run, tmp_path, flags, said):
+    build_ct_series(tmp_path, slices=24, rows=16)
+    result = run("analyze", tmp_path, *flags)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.output
+
+
+def test_a_region_of_a_folder_without_dicom_is_a_usage_error(run, tmp_path):
+    (tmp_path / "study").mkdir()
+    result = run("analyze", tmp_path / "study", "--region", "heart")
+    assert result.exit_code == 2
+    assert "study: no readable DICOM series" in result.output
+
+
+def moved_by_1_m(datasets):
+    for dataset in datasets:
+        x, y, z = dataset.ImagePositionPatient
+        dataset.ImagePositionPatient = [x, y, z + 1000]
+    return datasets
+
+
+def test_a_region_outside_one_series_is_measured_in_the_other(run, tmp_path):
+    build_ct_series(tmp_path / "near", slices=24, rows=16, SeriesInstanceUID="1.2.3")
+    build_ct_series(tmp_path / "far", slices=24, rows=16, SeriesInstanceUID="1.2.4", change=moved_by_1_m)
+    result = run("analyze", tmp_path, "--region=-30,-45,0,25", "--json")
+    assert result.exit_code == 0, result.output
+    assert len(json.loads(result.stdout)["series"]) == 2
+
+
 def test_send_to_nobody_fails_without_a_traceback(run, tmp_path):
     build_ct_series(tmp_path, slices=1)
     result = run("send", tmp_path, "--to", "NOBODY@127.0.0.1:1")

@@ -10,7 +10,9 @@ from typing import get_args
 import pytest
 
 from agatha import report
+from agatha.infer.model_runtime import PROVIDER_ORDER
 from agatha.processes.settings import (
+    KNOWN_PROVIDERS,
     AnalysisName,
     ConfigurationError,
     Settings,
@@ -63,8 +65,9 @@ def test_the_analyses_to_choose_from_are_those_there_are(monkeypatch):
 
 
 def test_an_empty_variable_is_an_unset_one(monkeypatch):
-    settings = with_environment(monkeypatch, AGATHA_API_TOKEN="", AGATHA_DATABASE_URL=" ")
+    settings = with_environment(monkeypatch, AGATHA_API_TOKEN="", AGATHA_DATABASE_URL=" ", AGATHA_INFERENCE_THREADS="")
     assert settings.token is None
+    assert settings.inference_threads == read_settings().inference_threads >= 1
     assert settings.database.startswith("sqlite:")
 
 
@@ -108,6 +111,11 @@ def test_a_wrong_value_is_named_without_being_quoted(monkeypatch):
         ("AGATHA_DESTINATIONS", "A=X@h:1,A=Y@h:2", "same name"),
         ("AGATHA_ALLOWED_NETWORKS", "10.0.0.0/99", "10.0.0.0/99"),
         ("AGATHA_WORKER_QUEUES", "tpu", "expected cpu, gpu or both"),
+        (
+            "AGATHA_PROVIDERS",
+            "CUDAExecutionProvder",
+            "AGATHA_PROVIDERS: expected names among TensorrtExecutionProvider, ",
+        ),
         ("AGATHA_AE_TITLE", "a-title-of-more-than-16", "AE title"),
         ("AGATHA_QUIET_S", "1", "shorter than"),
         ("AGATHA_LOG_LEVEL", "LOUD", "AGATHA_LOG_LEVEL"),
@@ -146,6 +154,10 @@ def test_flags_come_before_the_environment(monkeypatch):
     assert read_settings({"dicom_port": None}).dicom_port == 104
 
 
+def test_the_runtime_knows_the_same_providers():
+    assert KNOWN_PROVIDERS == PROVIDER_ORDER
+
+
 def test_the_report_knows_the_same_sr_classes():
     assert get_args(SrSopClass) == get_args(report.SrSopClass)
 
@@ -168,13 +180,51 @@ def documented_variables():
     return dict(re.findall(r"^#? ?(AGATHA_[A-Z_]+)=(.*)$", text, flags=re.MULTILINE))
 
 
-def test_env_example_lists_every_setting_and_nothing_else():
-    assert set(documented_variables()) == {f"AGATHA_{name.upper()}" for name in Settings.model_fields}
+def variables_of_the_settings():
+    return {f"AGATHA_{name.upper()}" for name in Settings.model_fields}
+
+
+def compose_file():
+    """Text of the compose file without its comments."""
+    return re.sub(r"^ *#.*$", "", (REPOSITORY / "docker-compose.yml").read_text("utf-8"), flags=re.MULTILINE)
+
+
+#: What compose decides itself, because it belongs together with the services and networks in the file.
+DECIDED_BY_COMPOSE = {
+    "AGATHA_DATA_DIR", "AGATHA_DATABASE_URL", "AGATHA_BROKER_URL", "AGATHA_DICOM_BIND", "AGATHA_DICOM_PORT",
+    "AGATHA_HTTP_BIND", "AGATHA_HTTP_PORT", "AGATHA_WORKER_QUEUES", "AGATHA_ANALYZE_QUEUE",
+}  # fmt: skip
+
+
+def test_compose_sets_every_setting_and_takes_it_from_the_environment():
+    passed_on = dict(re.findall(r"^ +(AGATHA_[A-Z_]+): *(.*)$", compose_file(), flags=re.MULTILINE))
+    assert set(passed_on) == variables_of_the_settings()
+    taken = {name for name in passed_on if re.search(rf"\$\{{{name}[:}}]", compose_file())}
+    assert taken == variables_of_the_settings() - DECIDED_BY_COMPOSE
+
+
+def test_compose_has_the_defaults_of_the_settings(monkeypatch):
+    written = dict(re.findall(r"\$\{(AGATHA_[A-Z_]+):-([^}]*)\}", compose_file()))
+    of_the_gpu_worker = written.pop("AGATHA_PROVIDERS")
+    assert of_the_gpu_worker == "CUDAExecutionProvider,CPUExecutionProvider"
+    settings = {name: value for name, value in written.items() if name in variables_of_the_settings()}
+    before = read_settings()
+    assert with_environment(monkeypatch, **settings) == before
+
+
+def test_env_example_lists_every_setting_and_what_compose_alone_uses():
+    of_compose_alone = set(re.findall(r"\$\{(AGATHA_[A-Z_]+)", compose_file())) - variables_of_the_settings()
+    assert of_compose_alone == {"AGATHA_DICOM_PUBLISH", "AGATHA_HTTP_PUBLISH"}
+    assert set(documented_variables()) == variables_of_the_settings() | of_compose_alone
+    for variable in of_compose_alone:
+        assert f"${{{variable}:-{documented_variables()[variable]}}}" in compose_file()
 
 
 def test_env_example_states_the_real_defaults():
     fields = Settings.model_fields
     for variable, written in documented_variables().items():
+        if variable not in variables_of_the_settings():
+            continue
         field = fields[variable.removeprefix("AGATHA_").lower()]
         if field.default_factory is not None or field.default is None:
             continue

@@ -13,6 +13,7 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from agatha.dicom import codes
+from agatha.dicom.own_output import is_own_output
 from agatha.report import ReportRequest, result_document, write_objects, write_series
 from agatha.report.source_images import read_source_images
 from agatha.report.summary_page import draw_summary
@@ -54,6 +55,16 @@ def images(series: list[tuple[str, Dataset]]) -> list[Dataset]:
 @pytest.fixture(scope="module")
 def reformats(series: list[tuple[str, Dataset]]) -> list[Dataset]:
     return [image for kind, image in series if kind == "cpr"]
+
+
+@pytest.mark.parametrize("changed", ["SeriesDescription", "Manufacturer", "ManufacturerModelName", "ImageType"])
+def test_what_an_archive_changed_is_still_recognised_as_ours(
+    changed: str, objects: dict[str, Dataset], series: list[tuple[str, Dataset]]
+) -> None:
+    for kind, dataset in [*objects.items(), *series]:
+        coerced = Dataset(dataset)
+        setattr(coerced, changed, "ARCHIVE")
+        assert is_own_output(coerced), kind
 
 
 def groups_of(report: Dataset) -> list[Any]:

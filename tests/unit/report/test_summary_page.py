@@ -13,7 +13,7 @@ from agatha.report import write_objects
 from agatha.report.colours import VESSEL_RGB
 from agatha.report.drawing import Page, is_drawable, wrap
 from agatha.report.key_images import key_slices
-from agatha.report.page_frame import HEIGHT, WIDTH, shown
+from agatha.report.page_frame import HEIGHT, WIDTH
 from agatha.report.slice_tiles import crop_around, edge_letters, slice_tile
 from builders.findings import (
     axial_affine,
@@ -66,13 +66,6 @@ def test_many_long_notes_stay_inside_the_page(tmp_path: Path) -> None:
     notes = tuple(QualityNote(f"NOTE_{n}", f"Note {n} says something long. " * 12) for n in range(20))
     pixels = _page(tmp_path, quality=notes).pixel_array
     assert (pixels[960:968, 24:700] == pixels[960, 24]).all(), "text runs over the lower edge of the panel"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0.0, "0"), (0.004, "<0.1"), (0.1, "0.1"), (9.96, "10.0"), (412.34, "412.3")]
-)
-def test_nothing_above_zero_looks_like_zero(value: float, text: str) -> None:
-    assert shown(value) == text
 
 
 def test_key_slices_hold_calcium_and_cover_every_vessel() -> None:
