@@ -30,10 +30,13 @@ def _write_case(build: BuildArrays, seed: int, patients: Mapping[str, Any], fold
         write_arrays(path, build(seed, patients))
 
 
-def write_cases(build: BuildArrays, patients: Mapping[str, Any], folder: Path, workers: int) -> None:
-    """Write the cases of ``train_seeds`` into `folder`; those already there are kept, so an interrupted run goes on."""
+def write_cases(build: BuildArrays, patients: Mapping[str, Any], folder: Path, workers: int, seeds: str) -> None:
+    """Write cases into `folder`; those already there are kept, so an interrupted run goes on.
+
+    `seeds` is the key of `patients` with their first and last seed.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    first, last = patients["train_seeds"]
+    first, last = patients[seeds]
     with ProcessPoolExecutor(workers) as pool, Progress() as progress:
         bar = progress.add_task("virtual patients", total=last + 1 - first)
         waiting = [pool.submit(_write_case, build, seed, patients, folder) for seed in range(first, last + 1)]
@@ -47,7 +50,8 @@ def run_command(build: BuildArrays, description: str | None, config: Path) -> No
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--config", type=Path, default=config)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", choices=("train_seeds", "validation_seeds"), default="train_seeds")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
     patients = tomllib.loads(arguments.config.read_text())["patients"]
-    write_cases(build, patients, arguments.out, arguments.workers)
+    write_cases(build, patients, arguments.out, arguments.workers, arguments.seeds)

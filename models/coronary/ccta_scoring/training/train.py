@@ -32,6 +32,7 @@ from coronary.ccta_scoring.preprocess import (
 from coronary.ccta_scoring.training.batches import Batches
 from coronary.ccta_scoring.training.network import DeepLabV3Plus, VNet
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
+from coronary.training_kit.precision import autocast
 from coronary.training_kit.weights import WeightAverage, read_weights, resume_training, training_state, warm_cosine
 
 NetworkName = Literal["tree", "aorta"]
@@ -147,7 +148,7 @@ def train(
             group["lr"] = recipe["learning_rate"] * factor
         images, targets = next(loader)
         network.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe["is_bfloat16"]):
+        with autocast(is_wanted=recipe["is_bfloat16"]):
             logits = network(images.to(memory_format=torch.channels_last))
         loss = answers_loss(logits.float(), targets)
         optimiser.zero_grad(set_to_none=True)
