@@ -36,6 +36,10 @@ STENT_UNREADABLE: Final = QualityNote(
 #: From this share of a healthy cross-section covered by calcium, a reading depends on what was made of the calcium.
 COVERED_SHARE: Final = 0.3
 
+#: Trunks that every heart has, and the segment each begins with. A left main can be missing: LAD and LCX then leave the
+#: aorta side by side.
+FIRST_SEGMENTS: Final[Mapping[str, int]] = {"RCA": 1, "LAD": 6, "LCX": 11}
+
 #: On the calcium-removed series covered segments read with a standard deviation of 17 points about the true stenosis:
 #: 15 virtual patients with severe calcium (943002-943055), 78 such segments. Of these 14 had a stenosis of at least
 #: SIGNIFICANT_PERCENT; all but one read at least this, percent. Below it such a stenosis is taken for excluded, from it
@@ -85,10 +89,15 @@ def notes_of_series(basis: CalciumFindings) -> tuple[QualityNote, ...]:
 
 
 def cad_rads_of(readings: Sequence[SegmentReading], *, has_plaque: bool) -> CadRads:
-    """CAD-RADS 2.0 category of the readings on the derived volume; distrusted segments count as not read."""
+    """CAD-RADS 2.0 category of the readings on the derived volume.
+
+    Distrusted segments count as not read, and so does a trunk without any reading: what was not found is not healthy.
+    """
+    found = {each.derived.artery for each in readings}
+    missing = [segment for trunk, segment in FIRST_SEGMENTS.items() if trunk not in found]
     return cad_rads_category(
         [each.derived for each in readings if each.is_trusted],
-        [each.derived.segment for each in readings if not each.is_trusted],
+        [*missing, *(each.derived.segment for each in readings if not each.is_trusted)],
         has_plaque=has_plaque,
     )
 

@@ -8,8 +8,9 @@ import pytest
 from builders.findings import contrast_volume
 from coronary.coronary_tree import centerline
 from coronary.ct_volume import CtVolume
-from coronary.derived_readings import COVERED_SHARE, DOUBTFUL_FROM_PERCENT, read_segments
-from coronary.stenosis import SIGNIFICANT_PERCENT, reader_grade
+from coronary.derived_findings import SegmentReading
+from coronary.derived_readings import COVERED_SHARE, DOUBTFUL_FROM_PERCENT, cad_rads_of, read_segments
+from coronary.stenosis import SIGNIFICANT_PERCENT, SegmentStenosis, reader_grade
 
 BLOOD_HU = 373.25
 
@@ -84,6 +85,28 @@ def test_a_left_main_with_calcium_where_it_divides_is_not_trusted(scan):
         found, _ = read_traced(scan, labels)
         doubts = {key[0] for key, each in found.items() if "divides" in each.distrust}
         assert doubts == ({"LM"} if is_doubted else set())
+
+
+def reading(artery, segment, percent, distrust=""):
+    stenosis = SegmentStenosis(artery, segment, percent, 5.0, 2.0, 3.0, 0.0)
+    return SegmentReading(stenosis, stenosis, distrust)
+
+
+HEALTHY = (reading("RCA", 1, 0.0), reading("LAD", 6, 0.0), reading("LCX", 11, 0.0))
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_trunk_that_was_not_read_is_no_healthy_one(missing):
+    assert cad_rads_of(HEALTHY, has_plaque=False) == "0"
+    read = [each for k, each in enumerate(HEALTHY) if k != missing]
+    assert cad_rads_of(read, has_plaque=False) == "N"
+    obstructive = [*read, reading("D1", 9, 60.0)]
+    assert cad_rads_of(obstructive, has_plaque=False) == "3"
+
+
+def test_without_any_reading_there_is_no_absence_of_disease():
+    assert cad_rads_of((), has_plaque=False) == "N"
+    assert cad_rads_of((*HEALTHY, reading("LM", 5, 10.0, "not seen")), has_plaque=False) == "N"
 
 
 def test_significant_begins_where_a_reader_says_75():

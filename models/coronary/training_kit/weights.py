@@ -1,4 +1,4 @@
-"""Learning-rate schedule and running weight average used by every training loop."""
+"""Learning-rate schedule and running weight average of the training loops."""
 
 from __future__ import annotations
 
