@@ -214,7 +214,7 @@ def evaluate_virtual(
     last_seed: Annotated[int, typer.Option(min=0, help="Last patient of the cohort.")],
     out: Annotated[Path, typer.Option(help="Folder for cases and report; a run there goes on.")],
     variant: Annotated[Literal["standard", "external"], typer.Option(help="Which generator.")] = "standard",
-    analysis: Annotated[str, typer.Option(help="Which analysis.")] = "csct-scoring",
+    analysis: Annotated[Literal["csct-scoring", "ccta-scoring"], typer.Option(help="Which analysis.")] = "csct-scoring",
     workers: Annotated[int, typer.Option(min=1, help="Cases at a time.")] = 2,
     as_json: AsJson = False,
 ) -> None:

@@ -52,7 +52,14 @@ def evaluate_virtual_patients(
 
     Each case is one line of ``cases-<variant>.jsonl`` in `out`, tagged with the model's hash; cases that are there
     already are not run again, so an interrupted run goes on where it stopped.
+
+    Raises
+    ------
+    ConfigurationError
+        If the last seed lies before the first.
     """
+    if last_seed < first_seed:
+        raise ConfigurationError(f"the last seed {last_seed} lies before the first, {first_seed}")
     rows = run_logged(
         {member.case_id: member for member in cohort(first_seed, last_seed, variant)},
         partial(_run_member, analysis=analysis),

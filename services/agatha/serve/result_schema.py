@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from agatha.serve.documents import Analysis, Document, ModelIdentity, Reason, ResultState, StoredDocument, Uid
 
 EXAMPLE_VESSELS: dict[str, float] = {"total": 123.4, "LM": 0.0, "LAD": 98.1, "LCX": 0.0, "RCA": 25.3}
-EXAMPLE_MODEL = {"name": "csct-unetpp", "version": "1.0.0", "sha256": "9f2c…"}
+EXAMPLE_MODEL = {"name": "csct-scoring-unetpp", "version": "0.3.0", "sha256": "9f2c…"}
 EXAMPLE_CONCORDANCE: dict[str, Any] = {
     "is_discordant": True,
     "csct": EXAMPLE_VESSELS,
@@ -38,6 +38,7 @@ EXAMPLE_RESULT: dict[str, Any] = {
         "mass_mg": None,
         "risk_category": "101-400",
         "cac_drs": "A2/N2",
+        "is_comparable": True,
         "lesions": [
             {
                 "vessel": "LAD",
@@ -66,10 +67,11 @@ EXAMPLE_RESULT: dict[str, Any] = {
 EXAMPLE_CONTRAST_RESULT: dict[str, Any] = EXAMPLE_RESULT | {
     "analysis": "ccta-scoring",
     "series_instance_uid": "1.2.826.0.1.3680043.8.498.1.3",
-    "model": {"name": "ccta-scoring", "version": "1.0.0", "sha256": "4be1…"},
+    "model": {"name": "ccta-scoring-vnet", "version": "0.8.0", "sha256": "4be1…"},
     "calcium": EXAMPLE_RESULT["calcium"]
     | {
         "agatston": EXAMPLE_CONCORDANCE["ccta"],
+        "is_comparable": False,
         "volume_mm3": {"total": 262.4, "LM": 0.0, "LAD": 204.0, "LCX": 0.0, "RCA": 58.4},
         "lesions": [],
     },
@@ -79,7 +81,7 @@ EXAMPLE_CONTRAST_RESULT: dict[str, Any] = EXAMPLE_RESULT | {
         "aorta_sd_hu": 24.8,
         "blood_pool_hu": 446.0,
         "kvp": 100.0,
-        "thresholds_hu": [{"name": "certain calcium, lowest", "hu": 573.0}],
+        "thresholds_hu": [{"name": "added by calcium", "hu": 158.0}],
         "agatston_at_thresholds": [
             {"shift_hu": -25.0, "agatston": {"total": 335.9, "LM": 0.0, "LAD": 260.4, "LCX": 0.0, "RCA": 75.5}},
             {"shift_hu": 25.0, "agatston": {"total": 288.0, "LM": 0.0, "LAD": 223.5, "LCX": 0.0, "RCA": 64.5}},

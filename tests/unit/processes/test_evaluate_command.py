@@ -416,3 +416,17 @@ def test_virtual_patients_are_named_with_their_seeds_and_the_network(tmp_path, m
     assert "By tube voltage" in (tmp_path / "ccta-scoring-standard.md").read_text(encoding="utf-8")
     scored = sum(row["predicted"] is not None for row in rows)
     assert figures(tmp_path / "ccta-scoring-standard.json")["n_scored"] == scored
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--first-seed", "5", "--last-seed", "4"], "the last seed 4 lies before the first, 5"),
+        (["--first-seed", "5", "--last-seed", "5", "--analysis", "csct"], "csct-scoring"),
+        (["--first-seed", "5", "--last-seed", "5", "--analysis", "calcium-inpainting"], "csct-scoring"),
+    ],
+)
+def test_a_cohort_that_cannot_be_run_is_a_usage_error(tmp_path, options, message):
+    result = CliRunner().invoke(app, ["evaluate", "virtual-patients", *options, "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
