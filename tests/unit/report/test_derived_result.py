@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -62,7 +63,7 @@ def test_what_an_archive_changed_is_still_recognised_as_ours(
     changed: str, objects: dict[str, Dataset], series: list[tuple[str, Dataset]]
 ) -> None:
     for kind, dataset in [*objects.items(), *series]:
-        coerced = Dataset(dataset)
+        coerced = deepcopy(dataset)
         setattr(coerced, changed, "ARCHIVE")
         assert is_own_output(coerced), kind
 
