@@ -6,19 +6,21 @@ slice as in the paper; the attenuations that part air, soft tissue and bone are 
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.cluster.vq import ClusterError, kmeans2
-from skimage.measure import label, regionprops
 from skimage.morphology import convex_hull_image, disk
 from skimage.transform import resize
 
 from coronary.ct_volume import CtVolume
+from coronary.imaging.connected_pieces import largest_piece
 
 #: Pixel of the search, mm.
 WORKING_PIXEL_MM: Final = 1.5
@@ -71,18 +73,14 @@ def heart_mask(volume: CtVolume) -> NDArray[np.bool_]:
     _, row_mm, column_mm = volume.spacing_zyx_mm
     steps = max(1, round(WORKING_PIXEL_MM / row_mm)), max(1, round(WORKING_PIXEL_MM / column_mm))
     pixel_mm = steps[0] * row_mm, steps[1] * column_mm
+    to_back = 1 if volume.affine_lps[1, 1] > 0 else -1
     found = np.zeros(volume.voxels_hu.shape, dtype=np.bool_)
     for z, plane in enumerate(volume.voxels_hu):
         coarse = ndimage.uniform_filter(plane.astype(np.float32), steps)[:: steps[0], :: steps[1]]
-        heart = _heart_of_slice(coarse, borders, pixel_mm, _posterior_row_step(volume))
+        heart = _heart_of_slice(coarse, borders, pixel_mm, to_back)
         if heart.any():
             found[z] = resize(heart, plane.shape, order=0, anti_aliasing=False)
     return found
-
-
-def _posterior_row_step(volume: CtVolume) -> int:
-    """1 where rows go to the back of the patient, else -1."""
-    return 1 if volume.affine_lps[1, 1] > 0 else -1
 
 
 def _heart_of_slice(
@@ -90,17 +88,18 @@ def _heart_of_slice(
 ) -> NDArray[np.bool_]:
     none = np.zeros(plane_hu.shape, dtype=np.bool_)
     pixel_mm2 = pixel_mm[0] * pixel_mm[1]
-    body = _largest(ndimage.binary_opening(plane_hu > borders.air_hu, iterations=2))
+    body = largest_piece(ndimage.binary_opening(plane_hu > borders.air_hu, iterations=2), connectivity=8)
     if not body.any():
         return none
     air = convex_hull_image(body) & (plane_hu <= borders.air_hu)
-    lungs = _pieces_from(air, SMALLEST_LUNG_MM2 / pixel_mm2)
+    lungs = cc3d.dust(air, threshold=math.ceil(SMALLEST_LUNG_MM2 / pixel_mm2), connectivity=8).astype(np.bool_)
     if not lungs.any():
         return none
     lungs = ndimage.binary_closing(lungs, disk(_pixels(LUNG_CLOSING_MM, pixel_mm)))
     between = convex_hull_image(lungs) & ~lungs & body
     heart = between & ~_spine(plane_hu > borders.bone_hu, lungs, pixel_mm, to_back)
-    heart = _largest(ndimage.binary_opening(heart, disk(_pixels(HEART_OPENING_MM, pixel_mm))))
+    opened = ndimage.binary_opening(heart, disk(_pixels(HEART_OPENING_MM, pixel_mm)))
+    heart = largest_piece(opened, connectivity=8)
     return heart if heart.sum() * pixel_mm2 >= SMALLEST_HEART_MM2 else none
 
 
@@ -114,22 +113,9 @@ def _spine(
     row, column = np.indices(bone.shape)
     place = ((row - middle_row) * to_back > 0) & (np.abs(column - middle_column) < width)
     closed = ndimage.binary_closing(bone & place, disk(_pixels(SPINE_CLOSING_MM, pixel_mm)))
-    spine = _largest(closed)
+    spine = largest_piece(closed, connectivity=8)
     return convex_hull_image(spine) if spine.any() else spine
 
 
 def _pixels(length_mm: float, pixel_mm: tuple[float, float]) -> int:
     return max(1, round(0.5 * length_mm / max(pixel_mm)))
-
-
-def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    labels = label(mask)
-    sizes = np.bincount(labels.reshape(-1))
-    sizes[0] = 0
-    return np.asarray((labels == sizes.argmax()) & mask)
-
-
-def _pieces_from(mask: NDArray[np.bool_], least_pixels: float) -> NDArray[np.bool_]:
-    labels = label(mask)
-    kept = [piece.label for piece in regionprops(labels) if piece.area >= least_pixels]
-    return np.isin(labels, kept)

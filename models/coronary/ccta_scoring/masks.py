@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -25,6 +24,7 @@ from coronary.ccta_scoring.preprocess import (
 )
 from coronary.contract import CalciumEstimate, ModelSession, ProgressCallback
 from coronary.ct_volume import CtVolume
+from coronary.imaging.connected_pieces import largest_piece
 from coronary.imaging.resampling import CropGrid
 
 #: A voxel is artery from the first of these probabilities at which the tree is complete: where the network doubts an
@@ -118,13 +118,11 @@ def _tree_plane_mm(volume: CtVolume) -> float:
 
 def aorta_mask(probability: NDArray[np.uint8], grid: CropGrid, volume: CtVolume) -> NDArray[np.bool_]:
     """The largest connected piece of aorta, on the original voxels; `probability` is on the coarse grid."""
-    pieces = cc3d.connected_components(probability >= AORTA_PROBABILITY * BYTE, connectivity=6)
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    if not sizes.any():
+    piece = largest_piece(probability >= AORTA_PROBABILITY * BYTE, connectivity=6)
+    if not piece.any():
         return np.zeros(volume.voxels_hu.shape, dtype=np.bool_)
     # The neighbours of the piece keep their probability, so that its border can be interpolated.
-    kept = np.where(ndimage.binary_dilation(pieces == sizes.argmax()), probability, 0).astype(np.uint8)
+    kept = np.where(ndimage.binary_dilation(piece), probability, 0).astype(np.uint8)
     return _mask(kept, AORTA_PROBABILITY, COARSE_MM, grid, volume)
 
 

@@ -1,7 +1,10 @@
-"""Connected pieces of voxels that are given as a list: small things in a large volume, without a mask of the volume."""
+"""Connected pieces: of voxels that are given as a list (small things in a large volume), and the largest of a mask."""
 
 from __future__ import annotations
 
+from typing import Literal
+
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -28,3 +31,14 @@ def is_touching(piece: NDArray[np.int64], cores: NDArray[np.bool_]) -> NDArray[n
     has_core[piece[cores]] = True
     has_core[0] = False
     return np.asarray(has_core[piece])
+
+
+def largest_piece(mask: NDArray[np.bool_], connectivity: Literal[4, 6, 8, 18, 26]) -> NDArray[np.bool_]:
+    """The piece with the most pixels or voxels, shape of the mask; empty of an empty mask.
+
+    `connectivity` is 4 or 8 in 2-D, 6, 18 or 26 in 3-D.
+    """
+    pieces = cc3d.connected_components(mask, connectivity=connectivity)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return np.asarray((pieces == sizes.argmax()) & mask)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from coronary.calcium_detection.layouts import LAYOUTS, Layout
 from coronary.calcium_detection.training.cases import build_case
 from coronary.calcium_detection.training.network import NETWORK_NAMES
 from coronary.calcium_detection.training.train import Pictures, cut, load, probabilities, train
+from coronary.training_kit.command import training_arguments
 
 TITLES: Mapping[Layout, str] = {
     "whole": "Whole slices",
@@ -45,14 +44,13 @@ def balanced(found: Pictures, rng: np.random.Generator) -> Pictures:
     return Pictures(found.grey[chosen], found.is_positive[chosen])
 
 
-def run(config: Mapping[str, Any], cases: Path, out: Path) -> str:
+def run(config: Mapping[str, Any], cases: Sequence[Path], out: Path) -> str:
     """Train what is not trained yet and measure; returns the table."""
-    paths = sorted(cases.glob("*.npz"))
     unseen = {name: _cases(config, name) for name in ("validation", "test")}
     rows = ["| | validation | test | pictures | paper: validation | paper: test |", "|---" * 6 + "|"]
     for layout in LAYOUTS:
         rows.append(f"| **{TITLES[layout]}** | | | | | |")
-        known = load(paths, layout)
+        known = load(cases, layout)
         sets = {name: balanced(cut(each, layout), np.random.default_rng(6)) for name, each in unseen.items()}
         for name in NETWORK_NAMES:
             folder = out / f"{layout}-{name}"
@@ -81,13 +79,8 @@ def _cases(config: Mapping[str, Any], name: str) -> Sequence[Mapping[str, NDArra
 def main() -> None:
     """Make the table: ``python -m coronary.calcium_detection.training.table_3 --cases DIR --out run``."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.toml"))
-    parser.add_argument("--cases", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    table = run(tomllib.loads(arguments.config.read_text()), arguments.cases, arguments.out)
+    arguments = training_arguments(parser, Path(__file__).with_name("config.toml"))
+    table = run(arguments.config, arguments.cases, arguments.out)
     (arguments.out / "table-3.md").write_text(table, encoding="utf-8")
     print(table)
 

@@ -6,7 +6,6 @@ A picture is positive when it shows coronary calcium that a score counts. Batche
 from __future__ import annotations
 
 import argparse
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from coronary.calcium_detection.layouts import (
 )
 from coronary.calcium_detection.training.network import NETWORK_NAMES, NetworkName, build_network
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
+from coronary.training_kit.command import training_arguments
 from coronary.training_kit.precision import autocast
 
 CHECKPOINT_STEPS = 200
@@ -147,15 +147,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("network", choices=NETWORK_NAMES)
     parser.add_argument("layout", choices=LAYOUTS)
-    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.toml"))
-    parser.add_argument("--cases", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    optimisation = tomllib.loads(arguments.config.read_text())["optimisation"]
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    train(arguments.network, optimisation, load(sorted(arguments.cases.glob("*.npz")), arguments.layout), arguments.out)
+    arguments = training_arguments(parser, Path(__file__).with_name("config.toml"))
+    known = load(arguments.cases, arguments.layout)
+    train(arguments.network, arguments.config["optimisation"], known, arguments.out)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,11 @@ Decides which patches and which errors. Beside the networks stands the biharmoni
 from __future__ import annotations
 
 import argparse
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from skimage.restoration import inpaint_biharmonic
 
@@ -20,6 +18,8 @@ from coronary.calcium_inpainting.patches import HIDDEN_VOXELS, hidden_cube
 from coronary.calcium_inpainting.training.cases import cut_patches, render_scan
 from coronary.calcium_inpainting.training.network import NETWORK_NAMES
 from coronary.calcium_inpainting.training.train import load_patches, restore, train
+from coronary.evaluation.image_quality import mean_squared_error
+from coronary.training_kit.command import training_arguments
 from coronary.virtual_patient import draw_patient
 
 FILL = "biharmonic fill"
@@ -48,15 +48,17 @@ def fill(patches_hu: NDArray[np.float32], hidden: NDArray[np.bool_]) -> NDArray[
 
 def errors(found_hu: NDArray[np.float32], true_hu: NDArray[np.float32], hidden: NDArray[np.bool_]) -> dict[str, float]:
     """Mean squared error over whole patches and over what was hidden, HU²."""
-    squared = (found_hu - true_hu) ** 2
-    return {"patch": float(squared.mean()), "hidden": float(squared[:, hidden].mean())}
+    within = np.broadcast_to(hidden, true_hu.shape)
+    return {
+        "patch": mean_squared_error(true_hu, found_hu),
+        "hidden": mean_squared_error(true_hu, found_hu, within),
+    }
 
 
-def run(config: Mapping[str, Any], cases: Path, out: Path) -> str:
+def run(config: Mapping[str, Any], cases: Sequence[Path], out: Path) -> str:
     """Train what is not trained yet, restore the patches, write ``experiment-1.png``; returns the table."""
-    out.mkdir(parents=True, exist_ok=True)
     true_hu = unseen_patches(config)
-    seen, wanted = load_patches(sorted(cases.glob("*.npz")))
+    seen, wanted = load_patches(cases)
     rows = ["| network | " + " | ".join(f"{side}³, patch | {side}³, hidden" for side in HIDDEN_VOXELS) + " |"]
     rows.append("|---" * (1 + 2 * len(HIDDEN_VOXELS)) + "|")
     restored: dict[tuple[str, int], NDArray[np.float32]] = {}
@@ -99,13 +101,8 @@ def _draw(true_hu: NDArray[np.float32], restored: Mapping[tuple[str, int], NDArr
 def main() -> None:
     """Run the experiment: ``python -m coronary.calcium_inpainting.training.experiment_1 --cases DIR --out DIR``."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.toml"))
-    parser.add_argument("--cases", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    table = run(tomllib.loads(arguments.config.read_text()), arguments.cases, arguments.out)
+    arguments = training_arguments(parser, Path(__file__).with_name("config.toml"))
+    table = run(arguments.config, arguments.cases, arguments.out)
     (arguments.out / "experiment-1.md").write_text(table, encoding="utf-8")
     print(table)
 

@@ -6,7 +6,6 @@ Resumable: a kill costs at most the steps since the last checkpoint. The average
 from __future__ import annotations
 
 import argparse
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from torch.nn import functional
 from coronary.calcium_inpainting.patches import HIDDEN_VOXELS, hidden_cube, network_input, to_hu, to_unit
 from coronary.calcium_inpainting.training.network import NETWORK_NAMES, NetworkName, build_network
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
+from coronary.training_kit.command import training_arguments
 from coronary.training_kit.precision import autocast
 from coronary.training_kit.weights import WeightAverage, resume_training, training_state, warm_cosine
 
@@ -110,16 +110,10 @@ def main() -> None:
     """Train: ``python -m coronary.calcium_inpainting.training.train dense-unet --cases DIR --out run``."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("network", choices=NETWORK_NAMES)
-    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.toml"))
-    parser.add_argument("--cases", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--side", type=int, choices=HIDDEN_VOXELS, default=HIDDEN_VOXELS[0], help="of the hidden cube")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    optimisation = tomllib.loads(arguments.config.read_text())["optimisation"]
-    seen, wanted = load_patches(sorted(arguments.cases.glob("*.npz")))
-    train(arguments.network, arguments.side, optimisation, seen, wanted, arguments.out)
+    arguments = training_arguments(parser, Path(__file__).with_name("config.toml"))
+    seen, wanted = load_patches(arguments.cases)
+    train(arguments.network, arguments.side, arguments.config["optimisation"], seen, wanted, arguments.out)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ last checkpoint. The averaged weights of the last step are kept.
 from __future__ import annotations
 
 import argparse
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from coronary.calcium_inpainting.patches import FINE_RANGE, WALL_HU, removal_input
 from coronary.calcium_inpainting.training.network import THOUGHT_RANGE, RemovalNetwork
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
+from coronary.training_kit.command import training_arguments
 from coronary.training_kit.precision import autocast
 from coronary.training_kit.weights import WeightAverage, resume_training, training_state, warm_cosine
 
@@ -120,14 +120,8 @@ def train(optimisation: Mapping[str, Any], cases: Mapping[str, NDArray[Any]], ou
 def main() -> None:
     """Train: ``python -m coronary.calcium_inpainting.training.train_removal --cases DIR --out run``."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.toml"))
-    parser.add_argument("--cases", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    optimisation = tomllib.loads(arguments.config.read_text())["removal"]
-    train(optimisation, load_cases(sorted(arguments.cases.glob("*.npz"))), arguments.out)
+    arguments = training_arguments(parser, Path(__file__).with_name("config.toml"))
+    train(arguments.config["removal"], load_cases(arguments.cases), arguments.out)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ Resumable: a kill costs at most the steps since the last checkpoint.
 from __future__ import annotations
 
 import argparse
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -25,6 +24,7 @@ from coronary.lumen_extraction import Form
 from coronary.lumen_extraction.slices import to_unit
 from coronary.lumen_extraction.training.network import BlendedConvolutions, Discriminator
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
+from coronary.training_kit.command import training_arguments
 from coronary.training_kit.precision import autocast
 from coronary.training_kit.weights import WeightAverage, resume_training, training_state, warm_cosine
 
@@ -229,16 +229,9 @@ def main() -> None:
     """Train: ``python -m coronary.lumen_extraction.training.train paper --cases DIR --out run``."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("form", choices=FORMS)
-    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("config.toml"))
-    parser.add_argument("--cases", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    arguments = training_arguments(parser, Path(__file__).with_name("config.toml"))
     train = {"paper": train_paper, "paired": train_paired}[arguments.form]
-    optimisation = tomllib.loads(arguments.config.read_text())[arguments.form]
-    train(optimisation, load_slices(sorted(arguments.cases.glob("*.npz"))), arguments.out)
+    train(arguments.config[arguments.form], load_slices(arguments.cases), arguments.out)
 
 
 if __name__ == "__main__":
