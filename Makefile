@@ -20,14 +20,17 @@ demo: $(STAMP) ## start everything, send a virtual patient, print its scores bes
 # Matrices are small here: threads of the linear algebra gain nothing, and on a busy machine they wait for one another.
 test check: export OPENBLAS_NUM_THREADS := 1
 
+# The tests of one file share their servers. More than four files at once would wait for one another's processes.
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
 test: $(STAMP) ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 run: $(STAMP) ## keep the all-in-one service up (Ctrl-C stops it)
 	$(BIN)/agatha serve
 
 check: lint ## format, lint, types, imports, unit tests
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest $(PARALLEL) tests/unit
 
 lint: $(STAMP) ## what `check` does before its tests
 	$(BIN)/ruff format --check $(wildcard $(CHECKED))

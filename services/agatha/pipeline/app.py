@@ -19,7 +19,7 @@ from celery.exceptions import Reject
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
-from agatha.pipeline import embedded_broker
+from agatha.pipeline import embedded_broker, redis_broker
 from agatha.pipeline.context import PipelineConfig, PipelineContext, QueueName
 from agatha.pipeline.limits import TaskLimits
 from agatha.store.errors import StoreError
@@ -71,6 +71,7 @@ def make_celery(
         process that only puts tasks on the queue.
     """
     embedded_broker.register()
+    redis_broker.register()
     app = AgathaCelery("agatha", set_as_current=False)
     app.conf.update(_celery_settings(config))
     if make_context is not None:

@@ -126,6 +126,23 @@ def test_without_a_broker_instances_are_taken_and_the_rest_is_caught_up(installa
     assert result.state == "completed"
 
 
+def test_a_worker_that_could_not_acknowledge_takes_the_next_task(installation, peers, study):
+    """The broker goes away while a task runs: nothing waits for a task then, so only the acknowledgement notices."""
+    if peers.redis is None:
+        pytest.skip("the embedded broker is a folder: it has no process to kill")
+    installation.start("listener", "scheduler", "worker")
+    (first, paths), (second, other_paths) = study(), study()
+    installation.send(paths)
+    installation.wait_for(lambda: "running" in [job.state for job in installation.jobs(first)], "the analysis to run")
+    peers.redis.kill()
+    installation.wait_for(lambda: "celery.worker.request" in installation.log("worker"), "the lost acknowledgement")
+    peers.redis.start()
+    installation.send(other_paths)
+    for study_uid in (first, second):
+        (result,) = installation.wait_for_results(study_uid)
+        assert result.state == "completed"
+
+
 def test_a_redis_that_forgets_everything_costs_time_only(installation, peers, study):
     if peers.redis is None:
         pytest.skip("the embedded broker is a folder: it has no process to kill")
