@@ -22,7 +22,12 @@ from coronary.registry import manifest_of, model_file_of
 _log = logging.getLogger(__name__)
 
 #: Providers in order of preference; the first that this onnxruntime offers and that can be started is used.
-PROVIDER_ORDER = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
+PROVIDER_ORDER = (
+    "TensorrtExecutionProvider",
+    "CUDAExecutionProvider",
+    "OpenVINOExecutionProvider",
+    "CPUExecutionProvider",
+)
 
 
 class ModelUnusable(Exception):
@@ -105,8 +110,9 @@ class ModelRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
+        providers = [(name, _provider_options(name, self._threads)) for name in self._providers]
         try:
-            return OnnxSession(onnxruntime.InferenceSession(data, options, providers=self._providers))
+            return OnnxSession(onnxruntime.InferenceSession(data, options, providers=providers))
         except Exception as exc:
             raise ModelUnusable(f"{family.name}: onnxruntime cannot load the model: {exc}") from exc
 
@@ -115,6 +121,13 @@ def preferred_provider(providers: Sequence[str] | None = None) -> str:
     """The execution provider that a session made now would ask for first."""
     offered = set(onnxruntime.get_available_providers())
     return next((name for name in (providers or PROVIDER_ORDER) if name in offered), "CPUExecutionProvider")
+
+
+def _provider_options(provider: str, threads: int) -> dict[str, str]:
+    """What a provider has to be told; OpenVINO has threads of its own and would round to 16 bits where a CPU can."""
+    if provider == "OpenVINOExecutionProvider":
+        return {"device_type": "CPU", "precision": "FP32", "num_of_threads": str(threads)}
+    return {}
 
 
 def verify_models(families: Sequence[Family]) -> dict[str, str]:

@@ -27,7 +27,12 @@ PREFIX: Final = "AGATHA_"
 TEST_PREFIX: Final = "AGATHA_TEST_"
 
 #: Same as agatha.infer.model_runtime.PROVIDER_ORDER, which is not imported: the listener has nothing to do with it.
-KNOWN_PROVIDERS: Final = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
+KNOWN_PROVIDERS: Final = (
+    "TensorrtExecutionProvider",
+    "CUDAExecutionProvider",
+    "OpenVINOExecutionProvider",
+    "CPUExecutionProvider",
+)
 
 GPU_PROVIDERS: Final = frozenset({"TensorrtExecutionProvider", "CUDAExecutionProvider"})
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agatha.infer import ModelRuntime, ModelUnusable, model_runtime
-from agatha.infer.model_runtime import preferred_provider, verify_models
+from agatha.infer.model_runtime import PROVIDER_ORDER, preferred_provider, verify_models
 from coronary.calcium_inpainting import CalciumInpainting
 from coronary.contract import ModelManifest, NetworkFile
 from coronary.lumen_extraction import LumenExtraction
@@ -71,6 +71,21 @@ def test_a_provider_that_was_asked_for_and_is_not_offered_is_warned_of(monkeypat
     ModelRuntime()
     ModelRuntime(providers=["CPUExecutionProvider"])
     assert caplog.messages == []
+
+
+def test_openvino_uses_the_threads_of_the_setting_and_does_not_round(monkeypatch):
+    asked = []
+    monkeypatch.setattr(model_runtime.onnxruntime, "get_available_providers", lambda: list(PROVIDER_ORDER))
+    monkeypatch.setattr(
+        model_runtime.onnxruntime,
+        "InferenceSession",
+        lambda _data, _options, providers: asked.append(providers),
+    )
+    ModelRuntime(providers=["OpenVINOExecutionProvider", "CPUExecutionProvider"], threads=3).sessions(FAMILIES[0])
+    assert asked[0] == [
+        ("OpenVINOExecutionProvider", {"device_type": "CPU", "precision": "FP32", "num_of_threads": "3"}),
+        ("CPUExecutionProvider", {}),
+    ]
 
 
 def test_unknown_analysis_names_the_known_ones():
