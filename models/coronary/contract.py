@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from coronary.calcium import CalciumScore, VesselValues
+from coronary.calcium import CalciumScore, ScoreInterval, ScoreRange, VesselValues
 from coronary.concordance import LimitsOfAgreement
 from coronary.coronary_tree import CoronaryTree
 from coronary.ct_volume import CtVolume
@@ -251,6 +251,8 @@ class CalciumFindings:
     contrast
         What a contrast scan shows besides; None for a non-contrast scan. Then ``score`` is an estimate of the score of
         a calcium-scoring CT, and must be named so wherever it is shown.
+    around, interval
+        Total score without and with everything doubtful, and what follows from it; None where that was not looked into.
     """
 
     score: CalciumScore
@@ -259,6 +261,8 @@ class CalciumFindings:
     quality: tuple[QualityNote, ...]
     parameters: Mapping[str, str]
     contrast: ContrastFindings | None = None
+    around: ScoreRange | None = None
+    interval: ScoreInterval | None = None
 
     @property
     def is_comparable(self) -> bool:

@@ -15,6 +15,13 @@ from coronary.calcium.insert_measurement import (
     measure_lesions,
     surrounding_shell,
 )
+from coronary.calcium.score_interval import (
+    INTERVAL_CONFIDENCE,
+    IntervalCalibration,
+    ScoreInterval,
+    ScoreRange,
+    score_interval,
+)
 from coronary.calcium.score_scales import (
     AGATSTON_THRESHOLD_HU,
     FIELD_CONVENTION,
@@ -33,15 +40,19 @@ from coronary.calcium.vessels import Vessel, VesselValues
 __all__ = [
     "AGATSTON_THRESHOLD_HU",
     "FIELD_CONVENTION",
+    "INTERVAL_CONFIDENCE",
     "MINIMUM_CALCIUM_AREA_MM2",
     "PAPER_CONVENTION",
     "RISK_CATEGORIES",
     "CalciumScore",
     "IntegratedMass",
+    "IntervalCalibration",
     "Lesion",
     "LesionMeasurement",
     "MassCalibration",
     "RiskCategory",
+    "ScoreInterval",
+    "ScoreRange",
     "Vessel",
     "VesselValues",
     "cac_drs",
@@ -51,6 +62,7 @@ __all__ = [
     "measure_lesions",
     "risk_category",
     "score_calcium",
+    "score_interval",
     "score_text",
     "surrounding_shell",
 ]

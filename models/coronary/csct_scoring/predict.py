@@ -15,6 +15,7 @@ from coronary.calcium import (
     MassCalibration,
     lesion_label_map,
     score_calcium,
+    score_interval,
 )
 from coronary.contract import AcquisitionFacts, CalciumFindings, ModelSession, ProgressCallback
 from coronary.csct_scoring.postprocess import (
@@ -28,6 +29,7 @@ from coronary.csct_scoring.postprocess import (
 )
 from coronary.csct_scoring.preprocess import CROP_PIXELS, PIXEL_MM, PreparedVolume, network_input, prepare
 from coronary.csct_scoring.protocol import comparability_notes
+from coronary.csct_scoring.score_range import CALIBRATION, noise_sd_hu, score_range
 from coronary.ct_volume import CtVolume
 from coronary.imaging.heart_region import HEART_NOT_LOCATED
 
@@ -77,13 +79,15 @@ def predict(
     )
     candidates = find_candidates(volume.voxels_hu, prepared.grid, probability)
     # Bone is not scored, but stays among the candidates that cast doubt: the network took it for a coronary artery.
-    labels = np.where(find_bone(volume), 0, candidates.at_least(DECISION_PROBABILITY)).astype(np.uint8)
+    bone = find_bone(volume)
+    labels = np.where(bone, 0, candidates.at_least(DECISION_PROBABILITY)).astype(np.uint8)
     calibration = mass_calibration(facts)
     score, generous = (
         score_calcium(volume.voxels_hu, each, volume.spacing_zyx_mm, volume.affine_lps, mass_calibration=calibration)
         for each in (labels, candidates.at_least(DOUBT_PROBABILITY))
     )
     lesions = lesion_label_map(volume.voxels_hu, labels, volume.spacing_zyx_mm)
+    around = score_range(volume, score, candidates, bone, noise_sd_hu(prepared))
     return CalciumFindings(
         score=score,
         vessel_labels=np.where(lesions > 0, labels, 0).astype(np.uint8),
@@ -101,4 +105,6 @@ def predict(
             "spacing rule": f"slice spacing {volume.spacing_zyx_mm[0]:.3f} mm / 3 mm",
             "mass calibration": calibration.source if calibration else "none: mass not reported",
         },
+        around=around,
+        interval=score_interval(score.agatston.total, around, CALIBRATION),
     )

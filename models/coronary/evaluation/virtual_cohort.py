@@ -15,6 +15,13 @@ from coronary.calcium import CalciumScore, score_calcium
 from coronary.contract import AcquisitionFacts, CalciumFindings, DerivedFindings, Family, ModelSessions, Refusal
 from coronary.ct_volume import CtVolume
 from coronary.evaluation.cohort import PAPER_SCORE, CaseRecord
+from coronary.evaluation.interval_coverage import (
+    HIGHEST_SCORE,
+    INTERVAL_HIGH,
+    INTERVAL_LOW,
+    LOWEST_SCORE,
+    NOISE_FREE_SCORE,
+)
 from coronary.evaluation.mask_overlap import mask_overlap
 from coronary.evaluation.tree_agreement import compare_trees
 from coronary.virtual_patient import (
@@ -88,13 +95,31 @@ def acquisition_facts(acquisition: Acquisition) -> AcquisitionFacts:
 def run_case(member: CohortMember, family: Family, sessions: ModelSessions) -> CaseRecord:
     """Render one member, run `family` on it and set the score beside the truth."""
     patient = draw_patient(member.seed, variant=member.variant, calcium=member.calcium, distractors=member.distractors)
-    calcium_scan = render(patient, draw_acquisition(member.seed, "csct", variant=member.variant))
+    acquisition = draw_acquisition(member.seed, "csct", variant=member.variant)
+    calcium_scan = render(patient, acquisition, with_noise_free=True)
     volume = CtVolume(calcium_scan.voxels_hu, calcium_scan.affine_lps)
     truth = score_calcium(calcium_scan.voxels_hu, calcium_scan.vessel_labels, volume.spacing_zyx_mm, volume.affine_lps)
     if family.series_kind == "ccta":
         return _run_contrast_scan(member, patient, truth, family, sessions)
     findings, refusal = _run(family, sessions, volume, calcium_scan.acquisition)
-    return _record(member, patient, calcium_scan.acquisition, truth, findings, refusal)
+    record = _record(member, patient, acquisition, truth, findings, refusal)
+    return record if findings is None else dataclasses.replace(record, measures=_doubt(calcium_scan, findings))
+
+
+def _doubt(scan: VirtualScan, findings: CalciumFindings) -> dict[str, float]:
+    """The score of the scan without its noise, and how sure the result is of it."""
+    assert scan.noise_free_hu is not None
+    assert scan.noise_free_labels is not None
+    if findings.around is None or findings.interval is None:
+        return {}
+    exact = score_calcium(scan.noise_free_hu, scan.noise_free_labels, scan.spacing_zyx_mm, scan.affine_lps)
+    return {
+        NOISE_FREE_SCORE: exact.agatston.total,
+        LOWEST_SCORE: findings.around.lowest,
+        HIGHEST_SCORE: findings.around.highest,
+        INTERVAL_LOW: findings.interval.low,
+        INTERVAL_HIGH: findings.interval.high,
+    }
 
 
 def _run_contrast_scan(

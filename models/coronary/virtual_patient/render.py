@@ -33,7 +33,8 @@ class VirtualScan:
 
     ``voxels_hu`` is int16 ``[z, y, x]``, clipped to -1024…3071. ``affine_lps`` maps the column vector
     (x index, y index, z index, 1) to scan LPS mm; z ascends toward the head. ``vessel_labels`` (uint8): 0 none,
-    1 LM, 2 LAD, 3 LCX, 4 RCA. ``calcium_free_hu`` is the same scan, noise included, without coronary calcium.
+    1 LM, 2 LAD, 3 LCX, 4 RCA. ``calcium_free_hu`` is the same scan, noise included, without coronary calcium;
+    ``noise_free_hu`` the same scan with it and without noise, whose labels are ``noise_free_labels``.
     Contrast scans also have ``lumen_labels`` (SCCT segment ids) and ``aorta_mask`` (root and ascending aorta, blood).
     """
 
@@ -48,6 +49,8 @@ class VirtualScan:
     calcium_free_hu: npt.NDArray[np.int16] | None
     lumen_labels: npt.NDArray[np.uint8] | None
     aorta_mask: npt.NDArray[np.bool_] | None
+    noise_free_hu: npt.NDArray[np.int16] | None = None
+    noise_free_labels: npt.NDArray[np.uint8] | None = None
 
     def truth_dict(self) -> dict[str, object]:
         """Return everything known about this scan as JSON-able values (see :mod:`truth`)."""
@@ -74,6 +77,7 @@ def render(
     in_plane_fov_mm: float | None = None,
     matrix: int | None = None,
     with_twin: bool = False,
+    with_noise_free: bool = False,
 ) -> VirtualScan:
     """Render one scan.
 
@@ -85,6 +89,8 @@ def render(
         A smaller field of view at the same pixel size (only one given) or another pixel size (both given).
     with_twin
         Also fill ``calcium_free_hu``.
+    with_noise_free
+        Also fill ``noise_free_hu`` and ``noise_free_labels``.
     """
     grid = scan_grid(acquisition, matrix, in_plane_fov_mm)
     clean, lumen, aorta = _anatomy(patient, acquisition, grid)
@@ -96,10 +102,12 @@ def render(
     slope = np.float32(acquisition.ha_hu_per_mg_cm3())
     voxels = np.empty(grid.shape_zyx, dtype=np.int16)
     twin = np.empty(grid.shape_zyx, dtype=np.int16) if with_twin else None
+    noise_free = _rounded(clean + slope * ha) if with_noise_free else None
     for k, noise in enumerate(scan_noise(patient, acquisition, grid)):
         voxels[k] = _rounded(clean[k] + slope * ha[k] + noise)
         if twin is not None:
             twin[k] = _rounded(clean[k] + noise)
+    is_unenhanced = acquisition.protocol == "csct"
     return VirtualScan(
         patient=patient,
         acquisition=acquisition,
@@ -107,11 +115,15 @@ def render(
         affine_lps=_affine(grid, acquisition),
         spacing_zyx_mm=(acquisition.slice_spacing_mm, grid.pixel_mm, grid.pixel_mm),
         slice_thickness_mm=acquisition.slice_thickness_mm,
-        vessel_labels=_vessel_labels(boxes, voxels, float(slope), acquisition.protocol == "csct"),
+        vessel_labels=_vessel_labels(boxes, voxels, float(slope), is_unenhanced),
         ha_mg_cm3=ha,
         calcium_free_hu=twin,
         lumen_labels=lumen,
         aorta_mask=aorta,
+        noise_free_hu=noise_free,
+        noise_free_labels=(
+            None if noise_free is None else _vessel_labels(boxes, noise_free, float(slope), is_unenhanced)
+        ),
     )
 
 
