@@ -9,6 +9,15 @@ from typing import Final
 #: Code of the note that a score was not acquired as reference Agatston scores are.
 NOT_COMPARABLE: Final = "NOT_COMPARABLE"
 
+#: Codes of the notes that hand a zero to a reader: it hangs on what was only just left out, the second opinion
+#: contradicts it, or could not be given.
+ZERO_UNCERTAIN: Final = "ZERO_UNCERTAIN"
+ZERO_CONTRADICTED: Final = "ZERO_CONTRADICTED"
+ZERO_NOT_CONFIRMED: Final = "ZERO_NOT_CONFIRMED"
+
+#: A result with one of them does not stand on its own.
+NEEDS_READING: Final = frozenset({ZERO_UNCERTAIN, ZERO_CONTRADICTED, ZERO_NOT_CONFIRMED})
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

@@ -18,14 +18,17 @@ from agatha.dicom.uids import config_digest, src_digest
 from agatha.report import ModelIdentity, ReportRequest
 from coronary.calcium import (
     CalciumScore,
+    IntervalCalibration,
     Lesion,
     MassCalibration,
+    ScoreRange,
     Vessel,
     VesselValues,
     cac_drs,
     lesion_label_map,
     risk_category,
     score_calcium,
+    score_interval,
 )
 from coronary.contract import (
     AcquisitionFacts,
@@ -46,6 +49,15 @@ FRAME_OF_REFERENCE_UID = "1.2.826.0.1.3680043.8.498.1.3"
 CONTENT_TIME = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 MODEL = ModelIdentity(name="csct-scoring-unetpp", version="1.2.0", sha256="ab" * 32)
 CALIBRATION = MassCalibration(0.78, "(0018,9351) CalciumScoringMassFactorPatient")
+INTERVAL_CALIBRATION = IntervalCalibration(
+    lower_offset=0.5,
+    lower_share=1.0,
+    upper_offset=0.75,
+    upper_share=1.0,
+    missed_share=0.02,
+    missed_share_doubtful=0.2,
+    data="virtual patients, n = 120",
+)
 NOTE = QualityNote("NON_REFERENCE_THICKNESS", "Slice thickness 2.5 mm differs from the 3 mm of the reference protocol.")
 
 
@@ -108,7 +120,7 @@ def findings_of(
     calibration: MassCalibration | None = CALIBRATION,
     quality: tuple[QualityNote, ...] = (NOTE,),
 ) -> CalciumFindings:
-    """Score a labelled volume the way a scoring family does."""
+    """Score a labelled volume the way a scoring family does; what is doubtful in it is made up."""
     spacing = volume.spacing_zyx_mm
     score = score_calcium(volume.voxels_hu, labels, spacing, volume.affine_lps, mass_calibration=calibration)
     lesions = lesion_label_map(volume.voxels_hu, labels, spacing)
@@ -119,7 +131,17 @@ def findings_of(
         "spacing rule": f"slice spacing {spacing[0]:.3f} mm / 3 mm",
         "mass calibration": calibration.source if calibration else "none: mass not reported",
     }
-    return CalciumFindings(score, np.where(lesions > 0, labels, 0).astype(np.uint8), lesions, quality, parameters)
+    total = score.agatston.total
+    around = ScoreRange(lowest=0.9 * total, highest=1.1 * total + 2.5)
+    return CalciumFindings(
+        score,
+        np.where(lesions > 0, labels, 0).astype(np.uint8),
+        lesions,
+        quality,
+        parameters,
+        around=around,
+        interval=score_interval(total, around, INTERVAL_CALIBRATION),
+    )
 
 
 #: Straight arteries of :func:`contrast_volume`: name, parent, first and last point (z, y, x voxels) and vessel.

@@ -5,12 +5,14 @@ Decides how a slice becomes pictures of one size. What is heart is decided in :m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from coronary.ct_volume import CtVolume
 from coronary.imaging.resampling import AIR_HU
 
 Layout = Literal["whole", "segmented", "cropped"]
@@ -22,6 +24,9 @@ PICTURE_PIXELS: Final = 299
 #: The heart is divided into so many parts along rows and columns (paper 3, figure 8).
 PARTS: Final = 3
 
+#: Distance of the neighbouring slices that a picture shows as well, mm.
+NEIGHBOUR_MM: Final = 3.0
+
 #: Attenuation window of the pictures, HU. The paper's have the grey values of PNG files and no window is given; a score
 #: tells attenuations apart up to 400.
 WINDOW_HU: Final = (-200.0, 600.0)
@@ -30,23 +35,41 @@ WINDOW_HU: Final = (-200.0, 600.0)
 Box = tuple[int, int, int, int]
 
 
-def pictures(plane_hu: NDArray[np.int16], is_heart: NDArray[np.bool_], layout: Layout) -> NDArray[np.float32]:
-    """Pictures of one slice, shape (n, PICTURE_PIXELS, PICTURE_PIXELS), HU.
+def with_neighbours(volume: CtVolume, z: int) -> NDArray[np.int16]:
+    """Slice `z` between the slices NEIGHBOUR_MM below and above it, shape (3, rows, columns); ends are repeated.
+
+    They take the place of red, green and blue: what looks like calcium in one slice is told by how it goes on.
+    """
+    step = max(1, round(NEIGHBOUR_MM / volume.spacing_zyx_mm[0]))
+    last = len(volume.voxels_hu) - 1
+    return volume.voxels_hu[[max(z - step, 0), z, min(z + step, last)]]
+
+
+def pictures(planes_hu: NDArray[np.int16], is_heart: NDArray[np.bool_], layout: Layout) -> NDArray[np.float32]:
+    """Pictures of one slice, shape (n, 3, PICTURE_PIXELS, PICTURE_PIXELS), HU.
 
     One picture of the layouts ``whole`` and ``segmented``, nine of ``cropped``, row after row; none of a slice without
     heart except of ``whole``. Outside the heart there is air in the latter two, as in the paper.
 
     Parameters
     ----------
-    plane_hu, is_heart
-        Shape (rows, columns).
+    planes_hu
+        Shape (3, rows, columns): :func:`with_neighbours`.
+    is_heart
+        Shape (rows, columns), of the slice itself.
     """
     if layout == "whole":
-        return _resized(plane_hu)[None]
-    boxes = heart_parts(is_heart, 1 if layout == "segmented" else PARTS)
-    heart_hu = np.where(is_heart, plane_hu, np.int16(AIR_HU))
-    cut = [_resized(heart_hu[top:bottom, left:right]) for top, bottom, left, right in boxes]
-    return np.stack(cut) if cut else np.zeros((0, PICTURE_PIXELS, PICTURE_PIXELS), np.float32)
+        return resized(planes_hu)[None]
+    cut = cut_out(planes_hu, is_heart, heart_parts(is_heart, 1 if layout == "segmented" else PARTS))
+    if not cut:
+        return np.zeros((0, 3, PICTURE_PIXELS, PICTURE_PIXELS), np.float32)
+    return np.stack([resized(each) for each in cut])
+
+
+def cut_out(planes_hu: NDArray[np.int16], is_heart: NDArray[np.bool_], boxes: Sequence[Box]) -> list[NDArray[np.int16]]:
+    """What lies in each box, shape (3, rows, columns) of the box; air where there is no heart."""
+    heart_hu = np.where(is_heart, planes_hu, np.int16(AIR_HU))
+    return [heart_hu[:, top:bottom, left:right] for top, bottom, left, right in boxes]
 
 
 def heart_parts(is_heart: NDArray[np.bool_], parts: int = PARTS) -> list[Box]:
@@ -63,15 +86,19 @@ def heart_parts(is_heart: NDArray[np.bool_], parts: int = PARTS) -> list[Box]:
 
 
 def network_input(pictures_hu: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Pictures (n, rows, columns) in HU as a network takes them: (n, 1, rows, columns), the window from -1 to 1."""
+    """Pictures in HU as a network takes them: the same shape, the window from -1 to 1."""
     low, high = WINDOW_HU
-    scaled = (np.clip(pictures_hu, low, high) - low) * (2.0 / (high - low)) - 1.0
-    return np.asarray(scaled[:, None], dtype=np.float32)
+    return np.asarray((np.clip(pictures_hu, low, high) - low) * (2.0 / (high - low)) - 1.0, dtype=np.float32)
 
 
-def _resized(plane_hu: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Linear in between; a side that gets smaller is smoothed first, as a small calcification would fall out."""
-    factors = np.array(PICTURE_PIXELS) / np.array(plane_hu.shape)
-    smoothed = ndimage.gaussian_filter(plane_hu.astype(np.float32), 0.5 * np.maximum(1.0 / factors - 1.0, 0.0))
+def resized(planes_hu: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Planes (3, rows, columns) with PICTURE_PIXELS rows and columns.
+
+    Linear in between; a side that gets smaller is smoothed first, as a small calcification would fall out.
+    """
+    if planes_hu.shape[1:] == (PICTURE_PIXELS, PICTURE_PIXELS):
+        return planes_hu.astype(np.float32)
+    factors = np.array([1.0, *(PICTURE_PIXELS / np.array(planes_hu.shape[1:]))])
+    smoothed = ndimage.gaussian_filter(planes_hu.astype(np.float32), 0.5 * np.maximum(1.0 / factors - 1.0, 0.0))
     zoomed = ndimage.zoom(smoothed, factors, order=1, mode="nearest", grid_mode=True)
     return np.asarray(zoomed, dtype=np.float32)

@@ -63,16 +63,6 @@ class ContrastScore:
     segmented_volume_mm3: VesselValues
 
     @property
-    def left_agatston(self) -> float:
-        """LM + LAD + LCX (paper 1, table 2: LCA)."""
-        return self.agatston.LM + self.agatston.LAD + self.agatston.LCX
-
-    @property
-    def right_agatston(self) -> float:
-        """RCA."""
-        return self.agatston.RCA
-
-    @property
     def risk_category(self) -> RiskCategory:
         """Five-class category of the total equivalent."""
         return risk_category(self.agatston.total)

@@ -18,6 +18,7 @@ from coronary.ccta_scoring.scan_quality import Finding
 from coronary.contract import QualityNote, Refusal
 from coronary.coronary_tree import USUAL_LENGTH_MM, CoronaryTree
 from coronary.ct_volume import CtVolume
+from coronary.reasons import ZERO_UNCERTAIN
 
 #: Notes of the tree that make a total meaningless: a whole territory was not looked at. A missing circumflex is left to
 #: the reader: it can be tiny in right-dominant hearts.
@@ -206,7 +207,7 @@ def check_score(scoring: ContrastScoring) -> list[Finding]:
     total = scoring.score.agatston.total
     lower, higher = (each.agatston.total for each in (scoring.at_lower_thresholds, scoring.at_higher_thresholds))
     if total == 0:
-        return [QualityNote("ZERO_UNCERTAIN", _why_zero_is_uncertain(scoring)), *found]
+        return [QualityNote(ZERO_UNCERTAIN, _why_zero_is_uncertain(scoring)), *found]
     categories = {risk_category(value) for value in (total, lower, higher)}
     if len(categories) > 1:
         text = (

@@ -13,6 +13,7 @@ from coronary.calcium import AGATSTON_THRESHOLD_HU, CalciumScore
 from coronary.contract import AcquisitionFacts, QualityNote
 from coronary.ct_volume import CtVolume
 from coronary.imaging.resampling import CropGrid
+from coronary.reasons import ZERO_UNCERTAIN
 
 #: Slice thickness of the reference protocol, mm (Agatston 1990, scaled to 3 mm by convention).
 REFERENCE_THICKNESS_MM = 3.0
@@ -137,7 +138,7 @@ def doubt_notes(score: CalciumScore, generous: CalciumScore) -> tuple[QualityNot
             f"The score is zero, but bright voxels worth an Agatston score of {generous.agatston.total:.1f} were only "
             "just not taken for coronary calcium; needs reading."
         )
-        return (QualityNote("ZERO_UNCERTAIN", text),)
+        return (QualityNote(ZERO_UNCERTAIN, text),)
     if score.risk_category != generous.risk_category:
         text = (
             f"With candidates that were only just left out the score would be {generous.agatston.total:.1f} "

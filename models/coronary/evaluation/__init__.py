@@ -42,7 +42,7 @@ from coronary.evaluation.diagnostic_accuracy import (
 from coronary.evaluation.disagreements import Disagreement, worst_disagreements
 from coronary.evaluation.estimates import CONFIDENCE, Estimate, Proportion, clopper_pearson
 from coronary.evaluation.headlines import Headline, headlines
-from coronary.evaluation.mask_overlap import MaskOverlap, label_overlaps, mask_overlap
+from coronary.evaluation.mask_overlap import MaskOverlap, mask_overlap
 from coronary.evaluation.saved_cost import SavedCost, saved_cost
 
 __all__ = [
@@ -76,7 +76,6 @@ __all__ = [
     "diagnostic_accuracy",
     "headlines",
     "intraclass_correlation",
-    "label_overlaps",
     "mask_overlap",
     "observed_agreement",
     "paired_t_from_moments",

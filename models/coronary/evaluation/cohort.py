@@ -32,6 +32,7 @@ from coronary.evaluation.continuous_agreement import (
 )
 from coronary.evaluation.diagnostic_accuracy import ZeroScoreAccuracy, zero_score_accuracy
 from coronary.evaluation.estimates import CONFIDENCE, Estimate, Proportion, clopper_pearson
+from coronary.evaluation.interval_coverage import IntervalCoverage, interval_coverage
 from coronary.evaluation.roc import roc_area
 
 #: Name of the score by the method of a family's paper among the measures of a case, where another one is reported.
@@ -141,7 +142,7 @@ class AgreementReport:
     """Every figure of one cohort; ``data_name`` and the counts go wherever a figure is printed.
 
     ``vessels`` is empty where the reference has a total alone (`NO_VESSELS`). ``detection`` is the area under the ROC
-    curve of the predicted total against "the true total is above 0".
+    curve of the predicted total against "the true total is above 0". ``interval`` is None where no score has one.
     """
 
     data_name: str
@@ -158,6 +159,7 @@ class AgreementReport:
     false_zero_ids_flagged: tuple[str, ...]
     strata: tuple[StratumAgreement, ...]
     confidence: float
+    interval: IntervalCoverage | None
 
 
 def agreement_report(
@@ -222,6 +224,7 @@ def agreement_report(
         false_zero_ids_flagged=tuple(case.case_id for case in false_zeros if case.is_flagged),
         strata=tuple(row for covariate in strata for row in _strata(covariate, scored, confidence)),
         confidence=confidence,
+        interval=interval_coverage(scored),
     )
 
 

@@ -5,7 +5,7 @@ Decides rounding and layout only; every table names its data and every figure it
 
 from __future__ import annotations
 
-from coronary.calcium import RISK_CATEGORIES
+from coronary.calcium import INTERVAL_CONFIDENCE, RISK_CATEGORIES
 from coronary.evaluation.cohort import NO_VESSELS, AgreementReport, QuantityAgreement, StratumAgreement
 from coronary.evaluation.figure_text import estimate_text, interval_text, proportion_text
 
@@ -18,6 +18,7 @@ def to_markdown(report: AgreementReport) -> str:
         _agreement_table(report),
         _risk_classes(report),
         _zero_table(report),
+        *_interval(report),
     ]
     if report.strata:
         blocks.append(_strata_table(report))
@@ -97,6 +98,17 @@ def _zero_table(report: AgreementReport) -> str:
         f"False zeros of the total: {len(report.false_zero_ids)}, of these handed over as needs reading: {flagged}.",
     ]
     return "\n".join(rows)
+
+
+def _interval(report: AgreementReport) -> list[str]:
+    found = report.interval
+    if found is None:
+        return []
+    return [
+        f"The {100 * INTERVAL_CONFIDENCE:.0f} % interval of the score ({report.data_name}) holds the true one in "
+        f"{proportion_text(found.with_calcium)} of the cases with a true or reported score above 0 (median width "
+        f"{found.median_width:.0f}), and in {proportion_text(found.overall)} of all."
+    ]
 
 
 def _strata_table(report: AgreementReport) -> str:

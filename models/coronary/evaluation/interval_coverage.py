@@ -1,6 +1,7 @@
 """How often the interval of a score holds the true score, and how its calibration is fitted.
 
-Decides what the true score of a virtual patient is: that of the same scan without noise, all calcium labelled.
+Decides what the true score is: of a virtual patient that of the same scan without noise, all calcium labelled; of any
+other case the reference.
 """
 
 from __future__ import annotations
@@ -8,14 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coronary.calcium import INTERVAL_CONFIDENCE, IntervalCalibration
-from coronary.evaluation.cohort import CaseRecord
 from coronary.evaluation.estimates import Proportion, clopper_pearson
+
+if TYPE_CHECKING:
+    from coronary.evaluation.cohort import CaseRecord
 
 #: Names among the measures of a case.
 NOISE_FREE_SCORE: Final = "noise_free_agatston"
@@ -68,10 +71,10 @@ def fit_calibration(cases: Sequence[CaseRecord], data: str) -> IntervalCalibrati
     """
     measured = [case for case in cases if case.predicted is not None and INTERVAL_LOW in case.measures]
     with_calcium = [case for case in measured if _is_calcified(case)]
-    true, lowest, highest = (
-        np.sqrt([case.measures[name] for case in with_calcium])
-        for name in (NOISE_FREE_SCORE, LOWEST_SCORE, HIGHEST_SCORE)
+    lowest, highest = (
+        np.sqrt([case.measures[name] for case in with_calcium]) for name in (LOWEST_SCORE, HIGHEST_SCORE)
     )
+    true = np.sqrt([_true(case) for case in with_calcium])
     reported = np.sqrt([_reported(case) for case in with_calcium])
     lower = _closest(reported - true, reported - lowest)
     upper = _closest(true - reported, highest - reported)
@@ -99,7 +102,7 @@ def _closest(strayed: NDArray[np.float64], doubt: NDArray[np.float64]) -> tuple[
 
 def _missed_share(zeros: Sequence[CaseRecord]) -> float:
     """Share of the zeros whose truth is above zero; by Laplace's rule, so that none seen is not never."""
-    missed = sum(case.measures[NOISE_FREE_SCORE] > 0 for case in zeros)
+    missed = sum(_true(case) > 0 for case in zeros)
     return round((missed + 1) / (len(zeros) + 2), 4)
 
 
@@ -108,9 +111,13 @@ def _reported(case: CaseRecord) -> float:
     return case.predicted.as_dict()["total"]
 
 
+def _true(case: CaseRecord) -> float:
+    return case.measures.get(NOISE_FREE_SCORE, case.true.total)
+
+
 def _is_calcified(case: CaseRecord) -> bool:
-    return _reported(case) > 0 or case.measures[NOISE_FREE_SCORE] > 0
+    return _reported(case) > 0 or _true(case) > 0
 
 
 def _is_covered(case: CaseRecord) -> bool:
-    return case.measures[INTERVAL_LOW] <= case.measures[NOISE_FREE_SCORE] <= case.measures[INTERVAL_HIGH]
+    return case.measures[INTERVAL_LOW] <= _true(case) <= case.measures[INTERVAL_HIGH]

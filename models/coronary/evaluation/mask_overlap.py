@@ -45,8 +45,3 @@ def mask_overlap(reference: NDArray[Any], predicted: NDArray[Any]) -> MaskOverla
         raise ValueError(f"masks have shapes {reference.shape} and {predicted.shape}, expected the same")
     a, b = reference.astype(np.bool_), predicted.astype(np.bool_)
     return MaskOverlap(int(a.sum()), int(b.sum()), int((a & b).sum()))
-
-
-def label_overlaps(reference: NDArray[Any], predicted: NDArray[Any], labels: tuple[int, ...]) -> dict[int, MaskOverlap]:
-    """Overlap of each label of two label maps of one shape."""
-    return {label: mask_overlap(reference == label, predicted == label) for label in labels}

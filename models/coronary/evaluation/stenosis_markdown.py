@@ -52,6 +52,61 @@ def to_stenosis_markdown(records: Sequence[SegmentRecord], series: Sequence[str]
     return "\n\n".join(blocks) + "\n"
 
 
+def to_stenosis_summary(records: Sequence[SegmentRecord], series: Sequence[str], *, data_name: str) -> str:
+    """One line per series: what the tables of a study come to. ValueError without any record."""
+    if not records:
+        raise ValueError("a study without segments")
+    unreadable = [record for record in records if record.is_unreadable]
+    rows = [_summary_row("scan, calcium as no lumen", records, unreadable, None, is_guarded=False)]
+    for name in series:
+        rows.append(_summary_row(name, records, unreadable, name, is_guarded=False))
+        if any(name in record.distrusted for record in records):
+            rows.append(_summary_row(f"{name}, its warnings heeded", records, unreadable, name, is_guarded=True))
+    of = f"{data_name}; {len(records)} segments, {len(unreadable)} of them unreadable on the scan"
+    heads = (
+        "read on",
+        "accuracy",
+        "significant ones called so",
+        "AUC",
+        "unreadable: accuracy",
+        "unreadable: significant ones called so",
+        "unreadable: AUC",
+        f"true ≥ {ERASED_FROM_PERCENT:.0f} % shown as < {ERASED_BELOW_PERCENT:.0f} %",
+        "read minus true, points (SD)",
+    )
+    lines = [
+        f"**Stenosis of the main trunks** ({of})",
+        "",
+        f"| {' | '.join(heads)} |",
+        "|" + "---|" * len(heads),
+        *rows,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _summary_row(
+    label: str,
+    records: Sequence[SegmentRecord],
+    unreadable: Sequence[SegmentRecord],
+    series: str | None,
+    *,
+    is_guarded: bool,
+) -> str:
+    cells = [label]
+    for group in (records, unreadable):
+        if len({record.is_significant for record in group}) < 2:
+            cells += ["N/A"] * 3
+            continue
+        found = compare_groups(group, series or next(iter(group[0].derived_percent)), is_guarded=is_guarded)
+        accuracy, area = (found.original, found.areas.first) if series is None else (found.derived, found.areas.second)
+        called = accuracy.sensitivity
+        cells += [_share(accuracy.accuracy), f"{called.successes} of {called.n}", _area(area)]
+    fidelity = original_fidelity(records) if series is None else series_fidelity(records, series)
+    erased = fidelity.erased_unwarned if is_guarded else fidelity.erased
+    cells += [f"{erased.successes} of {erased.n}, {_share(erased)}", "" if is_guarded else _difference(fidelity)]
+    return "| " + " | ".join(cells) + " |"
+
+
 def _evaluation(title: str, records: Sequence[SegmentRecord], name: str, data_name: str, *, is_guarded: bool) -> str:
     heading = f"**{title}** ({data_name}, {len(records)} segments; layout of paper 0, tables 2 and 3)"
     if len({record.is_significant for record in records}) < 2:
@@ -98,8 +153,11 @@ def _fidelity_table(records: Sequence[SegmentRecord], series: Sequence[str], dat
 def _fidelity_row(name: str, fidelity: SeriesFidelity) -> str:
     shares = (fidelity.erased, fidelity.erased_unwarned, fidelity.erased_unseen)
     erased = " | ".join(f"{share.successes} of {share.n}, {_share(share)}" for share in shares)
-    difference = f"{fidelity.mean_difference:+.1f} ({fidelity.sd_difference:.1f})".replace("-", "−")
-    return f"| {name} | {fidelity.n} | {erased} | {difference} |"
+    return f"| {name} | {fidelity.n} | {erased} | {_difference(fidelity)} |"
+
+
+def _difference(fidelity: SeriesFidelity) -> str:
+    return f"{fidelity.mean_difference:+.1f} ({fidelity.sd_difference:.1f})".replace("-", "−")
 
 
 def _pair(found: GroupComparison, key: str) -> tuple[Proportion, Proportion]:

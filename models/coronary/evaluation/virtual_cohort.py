@@ -24,6 +24,7 @@ from coronary.evaluation.interval_coverage import (
 )
 from coronary.evaluation.mask_overlap import mask_overlap
 from coronary.evaluation.tree_agreement import compare_trees
+from coronary.reasons import NEEDS_READING
 from coronary.virtual_patient import (
     Acquisition,
     VirtualPatient,
@@ -39,9 +40,6 @@ Variant = Literal["standard", "external"]
 
 #: Of ten consecutive members without calcium this many carry a distractor.
 ZERO_CALCIUM_WITH_DISTRACTORS_OF_TEN = 8
-
-#: Notes that hand a result to a reader instead of standing on their own.
-NEEDS_READING = frozenset({"ZERO_UNCERTAIN"})
 
 #: Contrast scans of a cohort take these tube voltages in turn, within those with and those without calcium, kVp.
 CONTRAST_KVP = (80, 90, 100, 120)
@@ -138,7 +136,6 @@ def _run_contrast_scan(
         _record(member, patient, acquisition, truth, findings, refusal),
         true_volume_mm3=truth.volume_mm3,
         predicted_volume_mm3=findings.score.volume_mm3 if findings else None,
-        notes=tuple(note.code for note in findings.quality) if findings else (),
         measures=_measures(scan, findings) if findings else {},
     )
 
@@ -177,6 +174,7 @@ def _record(
         predicted=findings.score.agatston if findings else None,
         refusal=refusal,
         is_flagged=_is_flagged(findings),
+        notes=tuple(note.code for note in findings.quality) if findings else (),
         covariates={**_covariates(member, patient), **_protocol(acquisition)},
     )
 

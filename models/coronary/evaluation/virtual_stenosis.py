@@ -6,9 +6,8 @@ made of it. The truth is the drawn lumen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Final
 
 from coronary.contract import AcquisitionFacts, CalciumFindings, DerivedFindings, Family, ModelSessions, Refusal
@@ -59,19 +58,12 @@ class StenosisCase:
     refusal: str = ""
 
 
-def severe_patients(first_seed: int, n: int) -> Iterator[VirtualPatient]:
-    """The first `n` patients from `first_seed` on whose drawn calcium is severe; none carries a stent."""
-    found = 0
-    for seed in count(first_seed):
-        if found == n:
-            return
-        patient = draw_patient(seed, calcium="present")
-        if sum(lesion.mass_mg for lesion in patient.lesions) < SEVERE_MG:
-            continue
-        if any(distractor.kind == "stent" for distractor in patient.distractors):
-            continue
-        found += 1
-        yield patient
+def is_severe(seed: int) -> bool:
+    """Whether the patient of this seed is in the study: severe drawn calcium, and no stent."""
+    patient = draw_patient(seed, calcium="present")
+    if any(distractor.kind == "stent" for distractor in patient.distractors):
+        return False
+    return sum(lesion.mass_mg for lesion in patient.lesions) >= SEVERE_MG
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -55,6 +55,18 @@ MEAN_ATTENUATION: Final = Code("112181", "DCM", "Mean Attenuation Coefficient")
 ATTENUATION_SD: Final = Code("112183", "DCM", "Standard Deviation of Attenuation Coefficient")
 CALCIFIED_VESSEL_COUNT: Final = private_code("NVES", "Number of calcified coronary vessels")
 
+# How sure a total score is. No name of these may be taken for the score itself, and none has the method of a score.
+INTERVAL_LOW: Final = private_code("AG90LOW", "Lower limit of the 90 % interval of the Agatston score")
+INTERVAL_HIGH: Final = private_code("AG90HIGH", "Upper limit of the 90 % interval of the Agatston score")
+RISK_PROBABILITY: Final = private_code("CACRISKP", "Probability of the reported Agatston score category")
+RISK_PROBABILITIES: Final[dict[RiskCategory, Code]] = {
+    "0": private_code("CACRISKP-0", "Probability of an Agatston score of 0"),
+    "1-10": private_code("CACRISKP-1-10", "Probability of an Agatston score of 1-10"),
+    "11-100": private_code("CACRISKP-11-100", "Probability of an Agatston score of 11-100"),
+    "101-400": private_code("CACRISKP-101-400", "Probability of an Agatston score of 101-400"),
+    ">400": private_code("CACRISKP-GT400", "Probability of an Agatston score >400"),
+}
+
 # Measurements in a contrast scan: estimates of what a calcium-scoring CT would show, and what they rest on
 CONTRAST_AGATSTON_METHOD: Final = private_code("AG-CCTA", "Agatston-equivalent estimated from contrast CT")
 CONTRAST_VOLUME_METHOD: Final = private_code("VOL-CCTA", "Calcium volume equivalent estimated from contrast CT")
@@ -80,6 +92,7 @@ NO_UNITS: Final = Code("1", "UCUM", "no units")
 CUBIC_MILLIMETRE: Final = Code("mm3", "UCUM", "cubic millimeter")
 MILLIGRAM: Final = Code("mg", "UCUM", "mg")
 HOUNSFIELD_UNIT: Final = Code("[hnsf'U]", "UCUM", "Hounsfield unit")
+PERCENT: Final = Code("%", "UCUM", "Percent")
 
 # Findings, sites, procedure (CID 3802, 3015, 3757, 7150, 7162)
 CALCIFICATION: Final = Code("18115005", "SCT", "pathologic calcification")
@@ -163,7 +176,6 @@ STENOSIS: Final = Code("415582006", "SCT", "stenosis")
 LUMEN_DIAMETER_STENOSIS: Final = Code("408715008", "SCT", "Lumen Diameter Stenosis")
 DIAMETER_METHOD: Final = Code("122651", "DCM", "Diameter Based Method")
 DERIVED_DIAMETER_METHOD: Final = private_code("DIAM-DERIVED", "Diameter based, on a series made by a network")
-PERCENT: Final = Code("%", "UCUM", "Percent")
 DERIVED_READING: Final = private_code("DERIVEDREAD", "Whether the derived series may be read here")
 READING_TRUSTED: Final = private_code("TRUSTED", "May be read")
 READING_DISTRUSTED: Final = private_code("DISTRUSTED", "Do not trust here")
@@ -182,5 +194,6 @@ CAD_RADS_CODES: Final[dict[str, Code]] = {
 # Reasons and notes
 QUALITY_NOTE: Final = private_code("QUALITY", "Quality note")
 REASON_NOT_SCORED: Final = private_code("NOTSCORED", "Reason why no score was computed")
+REASON_NO_SERIES: Final = private_code("NOSERIES", "Reason why no series was made")
 #: Concept of the sentence that belongs to a quality note or a reason.
 EXPLANATION: Final = private_code("EXPLANATION", "Explanation")

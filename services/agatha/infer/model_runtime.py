@@ -6,6 +6,7 @@ Decides which execution provider is used and refuses a model file that is not th
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import threading
 from collections.abc import Mapping, Sequence
@@ -124,9 +125,14 @@ def preferred_provider(providers: Sequence[str] | None = None) -> str:
 
 
 def _provider_options(provider: str, threads: int) -> dict[str, str]:
-    """What a provider has to be told; OpenVINO has threads of its own and would round to 16 bits where a CPU can."""
+    """What a provider has to be told.
+
+    OpenVINO has threads of its own, would round to 16 bits where a CPU can, and would bind the threads of every process
+    to the same cores, beginning with the first: two workers would share one.
+    """
     if provider == "OpenVINOExecutionProvider":
-        return {"device_type": "CPU", "precision": "FP32", "num_of_threads": str(threads)}
+        unbound = json.dumps({"CPU": {"ENABLE_CPU_PINNING": "NO"}})
+        return {"device_type": "CPU", "precision": "FP32", "num_of_threads": str(threads), "load_config": unbound}
     return {}
 
 

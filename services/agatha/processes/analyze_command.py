@@ -265,6 +265,8 @@ def _print(reports: Sequence[SeriesReport], unreadable: int, console: Console) -
             if result["state"] == "completed":
                 table = stenosis_table if result["stenosis"] is not None else score_table
                 console.print(table(result, f"{title}: {result['analysis']}"))
+                if result["calcium"] is not None and (interval := result["calcium"]["interval"]) is not None:
+                    console.print(f"  {interval_text(interval)}")
                 if (concordance := result.get("concordance")) is not None:
                     verdict = "[yellow]discordant[/yellow]" if concordance["is_discordant"] else "concordant"
                     console.print(f"  {verdict}: {concordance['text']}")
@@ -298,6 +300,12 @@ def score_table(result: dict[str, Any], title: str, truth: dict[str, float] | No
         table.add_row(key, *cells)
     table.caption = f"risk category {calcium['risk_category']} · CAC-DRS {calcium['cac_drs']}"
     return table
+
+
+def interval_text(interval: Mapping[str, Any]) -> str:
+    """Limits of the total score, and what they were measured on."""
+    low, high = score_text(interval["low"], 0), score_text(interval["high"], 0)
+    return f"{100 * interval['confidence']:.0f} % interval {low} to {high} (measured on {interval['data']})"
 
 
 def stenosis_table(result: dict[str, Any], title: str) -> Table:

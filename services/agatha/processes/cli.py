@@ -206,59 +206,42 @@ def phantom(
 
 
 @evaluate.command(
-    "virtual-patients",
-    epilog=example("agatha evaluate virtual-patients --first-seed 500001 --last-seed 500150 --out ./evaluation"),
+    "cohort",
+    epilog=example(
+        "agatha evaluate cohort csct-scoring --first-seed 500001 --patients 150 --out ./evaluation",
+        "agatha evaluate cohort calcium-inpainting --first-seed 950001 --patients 99 --out ./evaluation",
+    ),
 )
 def evaluate_virtual(
+    analysis: Annotated[
+        Literal["csct-scoring", "ccta-scoring", "calcium-inpainting", "lumen-extraction"],
+        typer.Argument(help="Which analysis; those that make series share one study of stenosis."),
+    ],
     first_seed: Annotated[int, typer.Option(min=0, help="First patient of the cohort.")],
-    last_seed: Annotated[int, typer.Option(min=0, help="Last patient of the cohort.")],
+    patients: Annotated[int, typer.Option(min=1, help="How many patients.")],
     out: Annotated[Path, typer.Option(help="Folder for cases and report; a run there goes on.")],
     variant: Annotated[Literal["standard", "external"], typer.Option(help="Which generator.")] = "standard",
-    analysis: Annotated[Literal["csct-scoring", "ccta-scoring"], typer.Option(help="Which analysis.")] = "csct-scoring",
     workers: Annotated[int, typer.Option(min=1, help="Cases at a time.")] = 2,
-    as_json: AsJson = False,
-) -> None:
-    """Score virtual patients and compare with their exact truth."""
-    from agatha.processes.evaluate_command import evaluate_virtual_patients
-
-    def run() -> int:
-        return evaluate_virtual_patients(
-            first_seed,
-            last_seed,
-            variant,
-            out,
-            analysis=analysis,
-            workers=workers,
-            as_json=as_json,
-            console=Console(),
-        )
-
-    raise typer.Exit(_guarded(run))
-
-
-@evaluate.command(
-    "virtual-stenosis",
-    epilog=example("agatha evaluate virtual-stenosis --first-seed 950001 --patients 99 --out ./evaluation"),
-)
-def evaluate_stenosis(
-    first_seed: Annotated[int, typer.Option(min=0, help="Where to begin looking for patients with severe calcium.")],
-    out: Annotated[Path, typer.Option(help="Folder for cases and report; a run there goes on.")],
-    patients: Annotated[int, typer.Option(min=1, help="How many patients.")] = 99,
-    workers: Annotated[int, typer.Option(min=1, help="Cases at a time.")] = 2,
+    card: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Model card whose block of these figures is written anew."),
+    ] = None,
     keep: Annotated[
         Path | None, typer.Option(help="Folder to keep scored scans in, 150 MB each; those there are not scored again.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read stenosis on virtual scans with severe calcium and on the series made of them, against the truth."""
-    from agatha.processes.evaluate_stenosis_command import evaluate_virtual_stenosis
+    """Run the virtual study of an analysis: patients whose truth is exact.
 
-    def run() -> int:
-        return evaluate_virtual_stenosis(
-            first_seed, patients, out, keep=keep, workers=workers, as_json=as_json, console=Console()
-        )
+    Scores are compared with the exact score; stenosis is read on scans with severe calcium and on the series made of
+    them. Cases in the folder are not run again.
+    """
+    from agatha.processes.cohort_command import CohortRun, evaluate_cohort
 
-    raise typer.Exit(_guarded(run))
+    cohort = CohortRun(first_seed, patients, variant, out, keep, workers)
+    raise typer.Exit(
+        _guarded(lambda: evaluate_cohort(analysis, cohort, card, as_json=as_json, console=Console(stderr=as_json)))
+    )
 
 
 @evaluate.command(
@@ -365,6 +348,25 @@ def db_upgrade() -> None:
         upgrade(settings.database)
         print(f"database is at revision {head_revision()}")
         return OK
+
+    raise typer.Exit(_guarded(run))
+
+
+@db.command("quarantine", epilog=example("agatha db quarantine", "agatha db quarantine --json --limit 1000"))
+def db_quarantine(
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    data_dir: Annotated[Path | None, typer.Option(help="Where the service keeps its data. [default: ./data]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List received instances that were set aside, and why: unreadable, or against what was stored before."""
+    from agatha.processes.life import private_files
+    from agatha.processes.quarantine_command import list_quarantine
+
+    settings = _settings(data_dir=data_dir)
+
+    def run() -> int:
+        private_files()
+        return list_quarantine(settings, limit=limit, as_json=as_json, console=Console())
 
     raise typer.Exit(_guarded(run))
 

@@ -6,8 +6,9 @@ only; of a patient nothing but the keys of studies leaves the database.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from agatha.processes.evaluation_tables import (
     CASE_ID,
@@ -25,7 +26,8 @@ from agatha.store.paired_scores import agatston_of, current_score, latest_result
 from agatha.store.records import ResultRecord, StudyRecord
 from agatha.store.units_of_work import Reading
 from coronary.evaluation.cohort import CaseRecord
-from coronary.evaluation.virtual_cohort import NEEDS_READING
+from coronary.evaluation.interval_coverage import INTERVAL_HIGH, INTERVAL_LOW
+from coronary.reasons import NEEDS_READING
 
 STUDY_INSTANCE_UID: Final = "study_instance_uid"
 ACCESSION_NUMBER: Final = "accession_number"
@@ -111,7 +113,14 @@ def _case(tx: Reading, study: StudyRecord, name: str, row: Row, analysis: str) -
         covariates=covariates
         | {MODEL: f"{model.get('name')} {model.get('version')}", "provisional": "yes" if scored.provisional else "no"},
         notes=tuple(note["code"] for note in scored.document.get("quality", ())),
+        measures=_interval(scored.document),
     )
+
+
+def _interval(document: Mapping[str, Any]) -> dict[str, float]:
+    """Limits of the score as a case has them; nothing where the result has none."""
+    found = (document.get("calcium") or {}).get("interval")
+    return {} if found is None else {INTERVAL_LOW: float(found["low"]), INTERVAL_HIGH: float(found["high"])}
 
 
 def _refusal(results: list[ResultRecord], analysis: str) -> str:

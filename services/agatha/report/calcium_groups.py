@@ -20,11 +20,12 @@ from agatha.report.report_measurements import (
     coding_of,
     compared_score,
     contrast_measurements,
+    interval_measurements,
     whole_number,
 )
 from agatha.report.request import ReportRequest
 from agatha.report.source_images import SourceImages
-from coronary.calcium import AGATSTON_THRESHOLD_HU, Lesion, Vessel
+from coronary.calcium import AGATSTON_THRESHOLD_HU, INTERVAL_CONFIDENCE, Lesion, Vessel
 from coronary.contract import CalciumFindings
 
 
@@ -48,6 +49,10 @@ def _total_group(request: ReportRequest, findings: CalciumFindings) -> Any:
             *contrast_measurements(findings.contrast, "total"),
             *calibration_measurements(findings.contrast),
         ]
+    parameters = request.algorithm_parameters
+    if findings.interval is not None:
+        measurements += interval_measurements(findings.interval, score.risk_category)
+        parameters += (f"{100 * INTERVAL_CONFIDENCE:.0f} % interval: measured on {findings.interval.data}",)
     if request.concordance is not None:
         measurements.append(compared_score(request.concordance, findings))
     grade = codes.CAC_DRS_GRADES[score.cac_drs.split("/")[0]]
@@ -59,7 +64,7 @@ def _total_group(request: ReportRequest, findings: CalciumFindings) -> Any:
         tracking_identifier=tracking(*request.group_tracking("total")),
         finding_type=codes.CALCIFICATION,
         finding_sites=[sr.FindingSite(codes.CORONARY_ARTERY)],
-        algorithm_id=algorithm(request, request.algorithm_parameters),
+        algorithm_id=algorithm(request, parameters),
         measurements=measurements,
         qualitative_evaluations=evaluations,
     )

@@ -127,7 +127,8 @@ def _refusal_group(request: ReportRequest, refusal: Refusal | None) -> Any:
         finding_sites=[sr.FindingSite(codes.CORONARY_ARTERY)],
         algorithm_id=algorithm(request, request.algorithm_parameters),
     )
-    append(group, explained(codes.REASON_NOT_SCORED, [refusal]))
+    concept = codes.REASON_NO_SERIES if request.is_of_new_series else codes.REASON_NOT_SCORED
+    append(group, explained(concept, [refusal]))
     return group
 
 

@@ -13,6 +13,7 @@ from highdicom import sr
 from pydicom.sr.coding import Code
 
 from agatha.dicom import codes
+from coronary.calcium import RiskCategory, ScoreInterval
 from coronary.concordance import Concordance
 from coronary.contract import CalciumFindings, ContrastFindings
 
@@ -60,6 +61,20 @@ def calcium_measurements(
             )
         )
     return measurements
+
+
+def interval_measurements(interval: ScoreInterval, reported: RiskCategory) -> list[sr.Measurement]:
+    """Limits of the total score and, in percent, the probability of the reported category and of every one."""
+    probability = interval.class_probability
+    limits = ((codes.INTERVAL_LOW, interval.low), (codes.INTERVAL_HIGH, interval.high))
+    probabilities = (
+        (codes.RISK_PROBABILITY, probability[reported]),
+        *((name, probability[category]) for category, name in codes.RISK_PROBABILITIES.items()),
+    )
+    return [
+        *(sr.Measurement(name=name, value=float(limit), unit=codes.NO_UNITS) for name, limit in limits),
+        *(sr.Measurement(name=name, value=100.0 * share, unit=codes.PERCENT) for name, share in probabilities),
+    ]
 
 
 def whole_number(name: Code, value: int, unit: Code = codes.NO_UNITS) -> sr.Measurement:

@@ -20,6 +20,7 @@ from coronary.concordance import Concordance, LimitsOfAgreement
 from coronary.contract import AcquisitionFacts, CalciumFindings, Findings, Refusal
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import DerivedContent, DerivedFindings
+from coronary.registry import family_named
 
 #: CT series made from the source, one image per slice.
 DerivedKind = Literal["ct-calcium-removed", "ct-non-contrast", "ct-lumen"]
@@ -193,6 +194,11 @@ class ReportRequest:
     def derived(self) -> DerivedFindings | None:
         """The findings of a family that makes new series."""
         return self.findings if isinstance(self.findings, DerivedFindings) else None
+
+    @property
+    def is_of_new_series(self) -> bool:
+        """Whether the analysis makes series: what it refuses is a series then, and no score."""
+        return family_named(self.analysis).needs is not None
 
     @property
     def frames(self) -> tuple[int | None, ...]:

@@ -160,6 +160,7 @@ def _calcium(request: ReportRequest, findings: CalciumFindings) -> dict[str, Any
         "mass_mg": None if score.mass_mg is None else score.mass_mg.as_dict(),
         "risk_category": score.risk_category,
         "cac_drs": score.cac_drs,
+        "interval": _interval(findings),
         "is_comparable": findings.is_comparable,
         "convention": score.convention,
         "alternative_scores": []
@@ -179,6 +180,12 @@ def _calcium(request: ReportRequest, findings: CalciumFindings) -> dict[str, Any
             for lesion, (_, tracking_uid) in zip(score.lesions, request.lesion_tracking, strict=True)
         ],
     }
+
+
+def _interval(findings: CalciumFindings) -> dict[str, Any] | None:
+    """Interval of the total, with the scores without and with everything doubtful that it rests on."""
+    interval, around = findings.interval, findings.around
+    return None if interval is None or around is None else interval.as_dict() | asdict(around)
 
 
 def _contrast(request: ReportRequest, contrast: ContrastFindings) -> dict[str, Any]:

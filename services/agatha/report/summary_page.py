@@ -31,7 +31,14 @@ from agatha.report.page_frame import (
 from agatha.report.request import ReportRequest
 from agatha.report.slice_tiles import CALCIUM_SCAN_WINDOW, CONTRAST_SCAN_WINDOW, crop_around, edge_letters, slice_tile
 from agatha.report.source_images import SourceImages
-from coronary.calcium import AGATSTON_THRESHOLD_HU, CalciumScore, Vessel, score_text
+from coronary.calcium import (
+    AGATSTON_THRESHOLD_HU,
+    INTERVAL_CONFIDENCE,
+    CalciumScore,
+    ScoreInterval,
+    Vessel,
+    score_text,
+)
 from coronary.concordance import Concordance
 from coronary.contract import CalciumFindings, ContrastFindings, Refusal
 from coronary.ct_volume import CtVolume
@@ -64,13 +71,14 @@ def draw_summary(request: ReportRequest, sources: SourceImages) -> Image.Image:
         _draw_notes(page, findings, request.concordance, y=y + 14)
         _draw_tiles(page, sources, request.volume, findings)
     elif request.refusal is not None:
-        _draw_refusal(page, request.refusal)
+        _draw_refusal(page, request.refusal, is_of_new_series=request.is_of_new_series)
     return page.image
 
 
 def _draw_score(page: Page, findings: CalciumFindings, y: float) -> float:
     score, is_estimate = findings.score, findings.contrast is not None
-    page.box((MARGIN, y, MARGIN + _LEFT_WIDTH, y + 132), PANEL)
+    height = 132 if findings.interval is None else 158
+    page.box((MARGIN, y, MARGIN + _LEFT_WIDTH, y + height), PANEL)
     label = "Agatston equivalent (contrast CT)" if is_estimate else "Total Agatston score"
     page.text((MARGIN + 20, y + 12), label, 17, MUTED)
     page.text((MARGIN + 20, y + 40), score_text(score.agatston.total), 58, TEXT, bold=True)
@@ -79,8 +87,18 @@ def _draw_score(page: Page, findings: CalciumFindings, y: float) -> float:
     for number, (name, value) in enumerate(rows):
         page.text((x, y + 16 + number * 32), name, 17, MUTED)
         page.text((x + 110, y + 12 + number * 32), value, 22, TEXT, bold=True)
-    page.text((MARGIN + 20, y + 108), remark(findings), 13, MUTED, max_width=_LEFT_WIDTH - 40)
-    return y + 132
+    if findings.interval is not None:
+        _draw_interval(page, findings.interval, y + 108)
+    page.text((MARGIN + 20, y + height - 24), remark(findings), 13, MUTED, max_width=_LEFT_WIDTH - 40)
+    return y + height
+
+
+def _draw_interval(page: Page, interval: ScoreInterval, y: float) -> None:
+    """Limits of the score in one line, with what they were measured on."""
+    text = f"{100 * INTERVAL_CONFIDENCE:.0f} % interval {score_text(interval.low, 0)}–{score_text(interval.high, 0)}"
+    width = page.text((MARGIN + 20, y), text, 17, TEXT)
+    room = _LEFT_WIDTH - 52 - width
+    page.text((MARGIN + 32 + width, y + 3), f"measured on {interval.data}", 13, MUTED, max_width=room)
 
 
 def remark(findings: CalciumFindings) -> str:
@@ -224,10 +242,13 @@ def _label_tile(
             x += page.text((x, tile.y + 5), vessel.name, 14, VESSEL_RGB[vessel], bold=True, on_picture=True) + 8
 
 
-def _draw_refusal(page: Page, refusal: Refusal) -> None:
+def _draw_refusal(page: Page, refusal: Refusal, *, is_of_new_series: bool) -> None:
     page.box((MARGIN, 190, WIDTH - MARGIN, 520), PANEL, REFUSED)
     x, width = MARGIN + 32, WIDTH - 2 * MARGIN - 64
-    page.text((x, 218), "No score was computed", 40, REFUSED, bold=True)
-    page.text((x, 276), "This is not a score of zero.", 22, TEXT, bold=True)
+    heading, remark_text = "No score was computed", "This is not a score of zero."
+    if is_of_new_series:
+        heading, remark_text = "No series was made", "This says nothing about calcium or stenosis."
+    page.text((x, 218), heading, 40, REFUSED, bold=True)
+    page.text((x, 276), remark_text, 22, TEXT, bold=True)
     y = page.paragraph((x, 330), refusal.text, 22, TEXT, width=width, lines=4)
     page.text((x, y + 14), f"Reason code {refusal.code}", 17, MUTED)

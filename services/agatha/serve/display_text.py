@@ -1,5 +1,6 @@
 """How numbers, moments and codes are written for a person. Decides wording only; programs get the exact values."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from coronary.calcium import score_text
@@ -21,6 +22,22 @@ def signed(value: float) -> str:
 def signed_hu(value: float) -> str:
     """A shift of attenuations: ``+25 HU``."""
     return f"{'+' if value > 0 else '−' if value < 0 else ''}{abs(value):g} HU"
+
+
+def whole(value: float) -> str:
+    """`score_text` without decimals."""
+    return score_text(value, 0)
+
+
+def percent(share: float) -> str:
+    """A share (0 to 1) in whole percent, and never a certainty: ``> 99 %``."""
+    return "> 99 %" if share > 0.995 else f"{100 * share:.0f} %"
+
+
+def probabilities(shares: Mapping[str, float]) -> str:
+    """Likeliest first, without those below half a percent: ``101-400: 93 %, 11-100: 7 %``."""
+    likeliest = sorted(shares.items(), key=lambda each: -each[1])
+    return ", ".join(f"{name}: {percent(share)}" for name, share in likeliest if share > 0.005)
 
 
 def moment(value: datetime | None) -> str:

@@ -8,7 +8,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from agatha.dicom.codes import RESEARCH_MARK
-from agatha.serve.display_text import dicom_date, moment, number, signed, signed_hu, words
+from agatha.serve.display_text import (
+    dicom_date,
+    moment,
+    number,
+    percent,
+    probabilities,
+    signed,
+    signed_hu,
+    whole,
+    words,
+)
 from agatha.serve.links import Links
 
 
@@ -24,7 +34,15 @@ class PageTemplates:
             lstrip_blocks=True,
         )
         self._environment.filters.update(
-            number=number, signed=signed, signed_hu=signed_hu, moment=moment, dicom_date=dicom_date, words=words
+            number=number,
+            whole=whole,
+            percent=percent,
+            probabilities=probabilities,
+            signed=signed,
+            signed_hu=signed_hu,
+            moment=moment,
+            dicom_date=dicom_date,
+            words=words,
         )
         self._environment.globals.update(links=links, version=version, research_mark=RESEARCH_MARK)
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from agatha.serve.documents import Analysis, Document, ModelIdentity, Reason, ResultState, StoredDocument, Uid
+from coronary.calcium import RiskCategory
 
 EXAMPLE_VESSELS: dict[str, float] = {"total": 123.4, "LM": 0.0, "LAD": 98.1, "LCX": 0.0, "RCA": 25.3}
 EXAMPLE_MODEL = {"name": "csct-scoring-unetpp", "version": "0.3.0", "sha256": "9f2c…"}
@@ -38,6 +39,15 @@ EXAMPLE_RESULT: dict[str, Any] = {
         "mass_mg": None,
         "risk_category": "101-400",
         "cac_drs": "A2/N2",
+        "interval": {
+            "confidence": 0.9,
+            "low": 97.6,
+            "high": 152.2,
+            "class_probability": {"0": 0.0, "1-10": 0.0, "11-100": 0.07, "101-400": 0.93, ">400": 0.0},
+            "data": "virtual patients, n = 120",
+            "lowest": 104.2,
+            "highest": 140.9,
+        },
         "is_comparable": True,
         "lesions": [
             {
@@ -71,6 +81,7 @@ EXAMPLE_CONTRAST_RESULT: dict[str, Any] = EXAMPLE_RESULT | {
     "calcium": EXAMPLE_RESULT["calcium"]
     | {
         "agatston": EXAMPLE_CONCORDANCE["ccta"],
+        "interval": None,
         "is_comparable": False,
         "volume_mm3": {"total": 262.4, "LM": 0.0, "LAD": 204.0, "LCX": 0.0, "RCA": 58.4},
         "lesions": [],
@@ -134,14 +145,31 @@ class MassCalibration(StoredDocument):
     source: str
 
 
+class IntervalDocument(StoredDocument):
+    """How sure the total Agatston score is."""
+
+    confidence: float = Field(description="Share (0 to 1) of the patients whose true score lies within the limits.")
+    low: float = Field(description="Lower limit of the score.")
+    high: float = Field(description="Upper limit of the score.")
+    class_probability: dict[RiskCategory, float] = Field(
+        description="Probability (0 to 1) of every risk category; together 1."
+    )
+    lowest: float = Field(description="Score when everything doubtful is left out.")
+    highest: float = Field(description="Score when everything doubtful is counted.")
+    data: str = Field(description="What limits and probabilities were measured on.")
+
+
 class CalciumDocument(StoredDocument):
     """All calcium numbers of one series."""
 
     agatston: VesselScores
     volume_mm3: VesselScores
     mass_mg: VesselScores | None = Field(description="Null when the scanner gave no mass calibration.")
-    risk_category: Literal["0", "1-10", "11-100", "101-400", ">400"]
+    risk_category: RiskCategory
     cac_drs: str = Field(pattern=r"^A[0-3]/N[0-4]$", examples=["A2/N3"])
+    interval: IntervalDocument | None = Field(
+        None, description="Null for an estimate from contrast CT and in results of earlier versions."
+    )
     is_comparable: bool | None = Field(
         None,
         description="Whether the acquisition is that of reference Agatston scores and percentiles; if not, the quality "

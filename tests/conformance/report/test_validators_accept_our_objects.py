@@ -72,7 +72,7 @@ PIXELMED_ALLOWED = [
     r"Template 1411 .*(Image Region|Referenced Segment|Volume Surface).*Missing conditional content item",
     r"\((111000|111001|111002|111003),DCM,.*Content Item not in template",
     r"\((CACDRS|CACRISK)(-CCTA)?,99AGATHA,.*Content Item not in template",
-    r"\((CONCORDANCE|QUALITY|NOTSCORED|EXPLANATION),99AGATHA,.*Content Item not in template",
+    r"\((CONCORDANCE|QUALITY|NOTSCORED|NOSERIES|EXPLANATION),99AGATHA,.*Content Item not in template",
     r"\((CADRADS-DERIVED|DERIVEDREAD),99AGATHA,.*Content Item not in template",
     r"UIDREF \(121232,DCM,.*code meaning in template concept name",  # only capital letters differ
     r"^Found |validation complete$|Validation Complete$|^SLF4J:",

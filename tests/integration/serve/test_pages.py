@@ -109,11 +109,18 @@ def test_a_score_without_calibration_says_not_calibrated(store, client):
     assert "Mass calibration:" not in page
 
 
+def test_the_study_page_says_how_sure_a_score_is_and_the_work_list_does_not(scored_client):
+    shown = text_of(scored_client.get(f"/studies/{STUDY_UID}").text)
+    assert "90 % interval 71 to 115 Probability of 11-100: 78 %, 101-400: 22 % measured on virtual patients" in shown
+    assert "interval" not in text_of(scored_client.get("/").text)
+
+
 def test_a_score_of_zero_is_a_plain_zero(store, client):
     write_scored_study(store, vessels=())
     page = text_of(client.get(f"/studies/{STUDY_UID}").text)
     assert "No calcified lesion was found" in page
     assert "Agatston total 0 0 CAC-DRS A0/N0" in page
+    assert "90 % interval 0 to 5 Probability of 0: 80 %, 1-10: 19 %, 11-100: 1 %" in page
 
 
 def test_a_refusal_is_shown_as_no_score_with_its_reason(store, client):
@@ -215,6 +222,7 @@ def test_an_estimate_is_called_one_wherever_it_is_shown(store, client):
     ):  # fmt: skip
         assert expected in shown, expected
     assert "Two scores of this study" not in shown
+    assert "interval" not in shown
     assert "est. 121.6" in text_of(client.get("/").text)
 
 

@@ -37,6 +37,10 @@ def test_a_completed_result_has_every_promised_key_and_fits_the_schema(scored_cl
         values = calcium[quantity]
         assert set(values) == {"total", "LM", "LAD", "LCX", "RCA"}
         assert sum(v for k, v in values.items() if k != "total") == pytest.approx(values["total"])
+    interval = calcium["interval"]
+    assert set(interval) == {"confidence", "low", "high", "class_probability", "data", "lowest", "highest"}
+    assert interval["low"] < interval["lowest"] < calcium["agatston"]["total"] < interval["highest"] < interval["high"]
+    assert sum(interval["class_probability"].values()) == pytest.approx(1)
     assert set(calcium["lesions"][0]) >= {
         "vessel", "agatston", "volume_mm3", "mass_mg", "peak_hu", "mean_hu", "center_lps_mm", "slices",
     }  # fmt: skip
@@ -64,18 +68,24 @@ def test_a_refusal_is_a_result_without_numbers(store, client):
 
 def test_the_schema_refuses_a_result_without_calcium_key_or_with_a_missing_vessel(scored_client):
     result = scored_client.get(RESULTS).json()[0]
+    interval = result["calcium"]["interval"]
     for broken in (
         {k: v for k, v in result.items() if k != "calcium"},
         result | {"calcium": result["calcium"] | {"agatston": {"total": 1.0}}},
         result | {"analysis": "tea-leaves"},
         result | {"calcium": result["calcium"] | {"risk_category": "low"}},
+        result | {"calcium": result["calcium"] | {"interval": {"low": 1.0, "high": 2.0}}},
+        result | {"calcium": result["calcium"] | {"interval": interval | {"class_probability": {"low": 1.0}}}},
     ):
         with pytest.raises(jsonschema.ValidationError):
             validate_against_openapi(scored_client, [broken])
 
 
 def test_the_examples_in_the_openapi_document_fit_their_own_schema():
-    assert ResultDocument.model_validate(EXAMPLE_RESULT).contrast is None
+    plain = ResultDocument.model_validate(EXAMPLE_RESULT)
+    assert plain.contrast is None
+    assert not plain.calcium.interval.model_extra
+    assert sum(plain.calcium.interval.class_probability.values()) == pytest.approx(1)
     example = ResultDocument.model_validate(EXAMPLE_CONTRAST_RESULT)
     assert example.contrast is not None
     assert example.concordance is not None
@@ -143,6 +153,7 @@ def test_a_result_of_a_contrast_scan_shows_what_it_rests_on(store, client):
     }  # fmt: skip
     assert [shifted["shift_hu"] for shifted in result["contrast"]["agatston_at_thresholds"]] == [-25.0, 25.0]
     assert result["concordance"] is None
+    assert result["calcium"]["interval"] is None
     validate_against_openapi(client, results)
 
 
@@ -157,6 +168,18 @@ def test_a_result_stored_before_contrast_scans_were_scored_has_both_keys_as_null
     rewrite_documents(store, old)
     (result,) = client.get(RESULTS).json()
     assert (result["contrast"], result["concordance"]) == (None, None)
+
+
+def test_a_result_stored_before_scores_had_an_interval_is_served_and_shown_without(store, client):
+    written = write_scored_study(store)
+    calcium = {key: value for key, value in written.document["calcium"].items() if key != "interval"}
+    rewrite_documents(store, dict(written.document) | {"calcium": calcium})
+    (result,) = client.get(RESULTS).json()
+    assert result["calcium"]["interval"] is None
+    assert result["calcium"]["agatston"] == calcium["agatston"]
+    page = client.get(f"/studies/{STUDY_UID}")
+    assert page.status_code == 200
+    assert "interval" not in page.text
 
 
 def test_both_results_of_a_study_show_that_their_scores_are_discordant(store, client):

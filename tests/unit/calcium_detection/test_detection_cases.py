@@ -1,8 +1,11 @@
 """Which slices of a virtual scan the detection networks learn from."""
 
 import numpy as np
+import pytest
 
-from coronary.calcium_detection.training.cases import choose_slices
+from coronary.calcium import score_calcium
+from coronary.calcium.voxel_grid import VoxelGrid
+from coronary.calcium_detection.training.cases import agatston_of_voxels, choose_slices
 
 
 def chosen(with_calcium, count=6, slices=20):
@@ -30,3 +33,13 @@ def test_slices_without_heart_are_no_cases():
     found = chosen([2, 3, 17, 18])
     assert len(found) == 6
     assert all(4 <= z < 16 for z in found)
+
+
+def test_what_the_voxels_add_makes_the_score():
+    rng = np.random.default_rng(3)
+    hu = np.where(rng.random((4, 12, 12)) < 0.3, rng.integers(130, 500, (4, 12, 12)), 40).astype(np.int16)
+    labels = np.full(hu.shape, 2, np.uint8)
+    spacing, affine = (2.5, 0.7, 0.7), np.diag([0.7, 0.7, 2.5, 1.0])
+    found = agatston_of_voxels(hu, labels, VoxelGrid.checked(spacing))
+    assert found.sum() == pytest.approx(score_calcium(hu, labels, spacing, affine).agatston.total, rel=1e-5)
+    assert not found[hu < 130].any()

@@ -128,7 +128,6 @@ def test_vessels_keep_their_calcium_and_add_up(tube, plaque):
     assert agatston.LM == agatston.LAD == 0
     assert left.scored().score.agatston.total == agatston.LCX
     assert right.scored().score.agatston.total == agatston.RCA
-    assert (result.score.left_agatston, result.score.right_agatston) == (agatston.LCX, agatston.RCA)
     assert agatston.total == pytest.approx(agatston.LCX + agatston.RCA)
     assert volume.total == pytest.approx(volume.LCX + volume.RCA)
     labels = result.calcium.vessel_labels()

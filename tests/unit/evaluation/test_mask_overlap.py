@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coronary.evaluation import MaskOverlap, label_overlaps, mask_overlap
+from coronary.evaluation import MaskOverlap, mask_overlap
 
 
 def test_overlap_by_hand() -> None:
@@ -24,11 +24,6 @@ def test_two_empty_masks_have_no_overlap_value() -> None:
 def test_counts_of_cases_add_up_to_a_pooled_overlap() -> None:
     pooled = MaskOverlap(10, 10, 10) + MaskOverlap(10, 0, 0)
     assert pooled.dice == 20 / 30
-
-
-def test_labels_are_compared_one_by_one() -> None:
-    overlaps = label_overlaps(np.array([1, 1, 2, 0]), np.array([1, 2, 2, 2]), (1, 2, 3))
-    assert {label: overlap.dice for label, overlap in overlaps.items()} == {1: 2 / 3, 2: 0.5, 3: None}
 
 
 def test_masks_of_other_shapes_are_refused() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from coronary.evaluation.stenosis_markdown import to_stenosis_markdown
+from coronary.evaluation.stenosis_markdown import to_stenosis_markdown, to_stenosis_summary
 from coronary.evaluation.stenosis_study import (
     SegmentRecord,
     compare_groups,
@@ -51,6 +51,22 @@ def test_evaluation_2_to_the_printed_digit(paper):
         "specificity < 0.001 (Fisher)",
     ):
         assert printed in second
+
+
+def test_the_summary_has_what_both_evaluations_come_to_in_one_line(paper):
+    text = to_stenosis_summary(paper, ["DL-LEM"], data_name="paper 0")
+    assert "891 segments, 228 of them unreadable on the scan" in text
+    scan, derived = (line for line in text.splitlines() if line.startswith(("| scan", "| DL-LEM")))
+    assert "| 124 of 172 |" in scan
+    assert "35.5 % (29.3–42.1) | 81 of 81 | 0.500 (0.500–0.500)" in scan
+    assert "42.5 % (36.0–49.2) | 81 of 81 |" in derived
+
+
+def test_the_summary_of_a_study_without_segments_or_without_stenoses():
+    with pytest.raises(ValueError, match="without segments"):
+        to_stenosis_summary([], ["DL-LEM"], data_name="none")
+    text = to_stenosis_summary(records(5, true=0, original=0, derived=0), ["DL-LEM"], data_name="five")
+    assert "| DL-LEM | N/A | N/A | N/A | N/A | N/A | N/A | 0 of 0" in text
 
 
 def test_evaluation_1_to_the_printed_digit(paper):

@@ -10,9 +10,10 @@ from coronary.evaluation.virtual_stenosis import (
     SEVERE_MG,
     UNREADABLE_SHARE,
     compare_case,
-    severe_patients,
+    is_severe,
 )
 from coronary.stenosis import SegmentStenosis
+from coronary.virtual_patient import draw_patient
 
 SEED = 943002
 
@@ -27,16 +28,19 @@ def reading(artery, segment, original, derived, covered_share=0.1, distrust=""):
 
 @pytest.fixture(scope="module")
 def patient():
-    (found,) = severe_patients(SEED, 1)
-    return found
+    return draw_patient(SEED, calcium="present")
 
 
-def test_only_patients_with_severe_calcium_and_no_stent_are_in_the_study(patient):
-    assert sum(lesion.mass_mg for lesion in patient.lesions) >= SEVERE_MG
-    seeds = [each.seed for each in severe_patients(SEED, 2)]
-    assert seeds == sorted(set(seeds))
-    assert [each.seed for each in severe_patients(seeds[1], 1)] == seeds[1:]
-    assert not any(d.kind == "stent" for p in severe_patients(SEED, 2) for d in p.distractors)
+def test_only_patients_with_severe_calcium_and_no_stent_are_in_the_study():
+    severe = with_stent = 0
+    for seed in range(SEED, SEED + 12):
+        drawn = draw_patient(seed, calcium="present")
+        has_much = sum(lesion.mass_mg for lesion in drawn.lesions) >= SEVERE_MG
+        has_stent = any(distractor.kind == "stent" for distractor in drawn.distractors)
+        assert is_severe(seed) == (has_much and not has_stent)
+        severe, with_stent = severe + is_severe(seed), with_stent + (has_much and has_stent)
+    assert 0 < severe < 12
+    assert is_severe(SEED)
 
 
 def test_readings_of_trunk_segments_stand_beside_the_truth(patient):

@@ -1,5 +1,7 @@
 """Sessions are made only from the file that the manifest names."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -73,7 +75,7 @@ def test_a_provider_that_was_asked_for_and_is_not_offered_is_warned_of(monkeypat
     assert caplog.messages == []
 
 
-def test_openvino_uses_the_threads_of_the_setting_and_does_not_round(monkeypatch):
+def test_openvino_uses_the_threads_of_the_setting_on_any_core_and_does_not_round(monkeypatch):
     asked = []
     monkeypatch.setattr(model_runtime.onnxruntime, "get_available_providers", lambda: list(PROVIDER_ORDER))
     monkeypatch.setattr(
@@ -82,10 +84,10 @@ def test_openvino_uses_the_threads_of_the_setting_and_does_not_round(monkeypatch
         lambda _data, _options, providers: asked.append(providers),
     )
     ModelRuntime(providers=["OpenVINOExecutionProvider", "CPUExecutionProvider"], threads=3).sessions(FAMILIES[0])
-    assert asked[0] == [
-        ("OpenVINOExecutionProvider", {"device_type": "CPU", "precision": "FP32", "num_of_threads": "3"}),
-        ("CPUExecutionProvider", {}),
-    ]
+    (openvino, options), other = asked[0]
+    assert (openvino, other) == ("OpenVINOExecutionProvider", ("CPUExecutionProvider", {}))
+    assert json.loads(options.pop("load_config")) == {"CPU": {"ENABLE_CPU_PINNING": "NO"}}
+    assert options == {"device_type": "CPU", "precision": "FP32", "num_of_threads": "3"}
 
 
 def test_unknown_analysis_names_the_known_ones():

@@ -59,6 +59,12 @@ def test_the_sentence_is_printed_and_the_estimate_is_called_one(analyze):
     assert printed.count("Agatston equivalent") == 2, "in the title and over the column, of one series only"
 
 
+def test_the_interval_of_the_measured_score_is_printed_and_the_estimate_has_none(analyze):
+    printed = " ".join(analyze().output.split())
+    assert "CAC-DRS A1/N3 90 % interval 71 to 115 (measured on virtual patients, n = 120)" in printed
+    assert printed.count("interval") == 1
+
+
 def test_scores_that_agree_say_so(analyze):
     printed = " ".join(analyze(limits=WIDE).output.split())
     assert "concordant: The contrast scan gives 122, the calcium-scoring CT 88: within the limits" in printed

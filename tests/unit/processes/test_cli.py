@@ -2,12 +2,16 @@
 
 import json
 import os
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from agatha.processes.cli import app
+from agatha.processes.settings import Settings
+from agatha.processes.store_wiring import open_store
 from builders.ct_series import build_ct_series
 
 
@@ -81,6 +85,33 @@ def test_db_check_says_what_is_missing_and_upgrade_mends_it(run):
     assert run("db", "upgrade").exit_code == 0
     after = run("db", "check", "--json")
     assert (after.exit_code, json.loads(after.stdout)["pending"]) == (0, [])
+
+
+def test_what_was_set_aside_is_listed_with_its_reason_and_its_file(run, tmp_path):
+    assert run("db", "quarantine").exit_code == 2  # there is no database yet
+    run("db", "upgrade")
+    assert "Nothing was set aside" in run("db", "quarantine").output
+    database, files = open_store(Settings())
+    with files.begin() as incoming:
+        incoming.write(b"no DICOM")
+        stored = incoming.quarantine("1.2.3")
+    with database.writing() as tx:
+        tx.quarantine(
+            stored,
+            reason_code="NOT_READABLE",
+            reason_text="The data set is cut short.",
+            calling_ae_title="SCANNER",
+            received_at=datetime(2026, 1, 31, 9, 30, tzinfo=UTC),
+            study_instance_uid="1.2",
+        )
+    database.close()
+    table = " ".join(run("db", "quarantine").output.split())
+    assert "SCANNER" in table
+    assert "2026-01-31" in table
+    (row,) = json.loads(run("db", "quarantine", "--json").stdout)
+    assert (row["reason_code"], row["study_instance_uid"]) == ("NOT_READABLE", "1.2")
+    assert Path(row["path"]).read_bytes() == b"no DICOM"
+    assert row["received_at"].startswith("2026-01-31T09:30")
 
 
 def test_the_database_is_readable_by_its_owner_only(run, tmp_path):

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agatha.processes import evaluate_command
 from agatha.processes.cli import app
 from coronary.evaluation import clopper_pearson
 
@@ -397,36 +396,3 @@ def test_value_that_is_no_number_is_a_usage_error_with_its_line(table, tmp_path)
     result = run(table, "--out", tmp_path, "--data-name", "x")
     assert result.exit_code == 2
     assert "line 4" in result.output
-
-
-def test_virtual_patients_are_named_with_their_seeds_and_the_network(tmp_path, monkeypatch):
-    """The rows of a cohort that was run before, without running it again."""
-    log = Path(__file__).parents[3] / "docs/evaluation/ccta-scoring/cases-standard.jsonl"
-    rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    monkeypatch.setattr(evaluate_command, "run_logged", lambda *_, **__: {row["case_id"]: row for row in rows})
-    arguments = ["--first-seed", "506001", "--last-seed", "506060", "--analysis", "ccta-scoring", "--out", tmp_path]
-    result = CliRunner().invoke(app, ["evaluate", "virtual-patients", *map(str, arguments)])
-    assert result.exit_code == 0, result.output
-    page = Page((tmp_path / "ccta-scoring-standard.html").read_text(encoding="utf-8"))
-    name = f"virtual patients, standard generator, n = {len(rows)}, seeds 506001-506060"
-    for part in ("headlines", "zeros", "agreement", "categories", "detection", "vessels", "strata", "worst"):
-        assert name in page.text(part)
-    assert "SHA-256" in page.text("")
-    assert "kvp = 80" in page.text("strata")
-    assert "By tube voltage" in (tmp_path / "ccta-scoring-standard.md").read_text(encoding="utf-8")
-    scored = sum(row["predicted"] is not None for row in rows)
-    assert figures(tmp_path / "ccta-scoring-standard.json")["n_scored"] == scored
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--first-seed", "5", "--last-seed", "4"], "the last seed 4 lies before the first, 5"),
-        (["--first-seed", "5", "--last-seed", "5", "--analysis", "csct"], "csct-scoring"),
-        (["--first-seed", "5", "--last-seed", "5", "--analysis", "calcium-inpainting"], "csct-scoring"),
-    ],
-)
-def test_a_cohort_that_cannot_be_run_is_a_usage_error(tmp_path, options, message):
-    result = CliRunner().invoke(app, ["evaluate", "virtual-patients", *options, "--out", str(tmp_path)])
-    assert result.exit_code == 2
-    assert message in " ".join(result.output.split())

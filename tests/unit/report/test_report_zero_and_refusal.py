@@ -86,6 +86,14 @@ def test_refusal_has_a_coded_reason_and_no_number(series: tuple[CtVolume, list[P
     assert document["reason"] == {"code": REFUSAL.code, "text": REFUSAL.text, "detail": {"gap_mm": 6.0}}
 
 
+def test_a_series_that_was_not_made_is_not_reported_as_a_missing_score(series: tuple[CtVolume, list[Path]]) -> None:
+    request = replace(report_request(series[1], None, refusal=REFUSAL), analysis="calcium-inpainting")
+    group = _report(write_objects(request)).content.get_image_measurement_groups()[0]
+    assert not group.get_qualitative_evaluations(name=codes.REASON_NOT_SCORED)
+    (evaluation,) = group.get_qualitative_evaluations(name=codes.REASON_NO_SERIES)
+    assert evaluation.value.value == REFUSAL.code
+
+
 def test_refusal_sentence_is_in_the_report(series: tuple[CtVolume, list[Path]]) -> None:
     objects = write_objects(report_request(series[1], None, refusal=REFUSAL))
     assert REFUSAL.text.encode() in objects[0].data

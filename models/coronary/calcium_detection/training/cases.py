@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coronary.calcium import lesion_label_map
+from coronary.calcium import AGATSTON_THRESHOLD_HU
+from coronary.calcium.calcium_voxels import find_calcium
+from coronary.calcium.voxel_grid import VoxelGrid
 from coronary.calcium_detection.heart_mask import heart_mask
+from coronary.calcium_detection.layouts import with_neighbours
 from coronary.ct_volume import CtVolume
 from coronary.training_kit.case_files import run_command
 from coronary.training_kit.patients import training_patient
@@ -20,15 +23,31 @@ from coronary.virtual_patient import draw_acquisition, render
 def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     """Render the virtual patient of `seed` and choose slices; `patients` is that table of ``config.toml``.
 
-    Keys: ``planes_hu`` int16, ``is_heart`` and ``is_calcium`` bool, each (n, rows, columns). Calcium is what an exact
-    score of the scan counts. Half of the slices show some, where there are enough.
+    Keys: ``planes_hu`` int16 (n, 3, rows, columns), the slice between its neighbours; ``is_heart`` bool and
+    ``agatston`` float16 (n, rows, columns), what each pixel adds to an exact score of the scan. Half of the slices show
+    calcium, where there are enough.
     """
-    scan = render(training_patient(seed, patients["look_alike_shares"]), draw_acquisition(seed, "csct"))
+    patient = training_patient(seed, patients["look_alike_shares"], varied_share=patients["varied_share"])
+    scan = render(patient, draw_acquisition(seed, "csct"))
     volume = CtVolume(scan.voxels_hu, scan.affine_lps)
     heart = heart_mask(volume)
-    calcium = lesion_label_map(scan.voxels_hu, scan.vessel_labels, volume.spacing_zyx_mm) > 0
-    chosen = choose_slices(heart, calcium, patients["slices"], np.random.default_rng([seed, 4]))
-    return {"planes_hu": scan.voxels_hu[chosen], "is_heart": heart[chosen], "is_calcium": calcium[chosen]}
+    agatston = agatston_of_voxels(scan.voxels_hu, scan.vessel_labels, VoxelGrid.checked(volume.spacing_zyx_mm))
+    chosen = choose_slices(heart, agatston > 0, patients["slices"], np.random.default_rng([seed, 4]))
+    return {
+        "planes_hu": np.stack([with_neighbours(volume, int(z)) for z in chosen]),
+        "is_heart": heart[chosen],
+        "agatston": agatston[chosen].astype(np.float16),
+    }
+
+
+def agatston_of_voxels(
+    voxels_hu: NDArray[np.int16], vessel_labels: NDArray[np.uint8], grid: VoxelGrid
+) -> NDArray[np.float32]:
+    """What each voxel adds to the Agatston score, shape of the volume."""
+    calcium = find_calcium(voxels_hu, vessel_labels, grid, threshold_hu=AGATSTON_THRESHOLD_HU)
+    found = np.zeros(voxels_hu.shape, np.float32)
+    found[tuple(calcium.index_zyx.T)] = calcium.region_weight * grid.agatston_per_weighted_pixel
+    return found
 
 
 def choose_slices(

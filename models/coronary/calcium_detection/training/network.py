@@ -1,8 +1,8 @@
-"""The three networks of paper 3, for one grey picture: ResNet-50, VGG-16 and Inception-ResNet v2.
+"""The three networks of paper 3: ResNet-50, VGG-16 and Inception-ResNet v2.
 
-Defines layers only. Every network has the depth and the blocks of its original and a share of its feature maps: paper
-3's ResNet-50 has 1.46 M weights, which a quarter of the maps of the original gives (23.5 M). The same quarter for all
-keeps the comparison to the form of the networks.
+Defines layers only. A picture has three channels, as those of the originals. Every network has the depth and the blocks
+of its original and a share of its feature maps: paper 3's ResNet-50 has 1.46 M weights, which a quarter of the maps of
+the original gives (23.5 M). The same quarter for all keeps the comparison to the form of the networks.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from torch import Tensor, nn
 NetworkName = Literal["resnet-50", "vgg", "inception-resnet-v2"]
 NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
 
+#: The slice between its neighbours, in the place of red, green and blue.
+CHANNELS = 3
+
 #: Share of the feature maps of the originals.
 WIDTH = 0.25
 
@@ -23,7 +26,7 @@ DROPOUT = 0.5  # paper 3 does not say; 0.5 in VGG
 
 
 def build_network(name: NetworkName) -> nn.Module:
-    """The untrained network of this name: (batch, 1, 299, 299) to one logit per picture, shape (batch,)."""
+    """The untrained network of this name: (batch, 3, 299, 299) to (batch, 2), see :class:`PictureClassifier`."""
     make: dict[NetworkName, Callable[[], tuple[nn.Module, int]]] = {
         "resnet-50": _resnet_50,
         "vgg": _vgg_16,
@@ -34,16 +37,21 @@ def build_network(name: NetworkName) -> nn.Module:
 
 
 class PictureClassifier(nn.Module):
-    """Feature maps averaged over the picture, dropout, and one logit."""
+    """Feature maps averaged over the picture, dropout, two answers: logit of calcium, and how much there is.
+
+    The second is the square root of the Agatston score that the calcium of the slice has in the picture; low and high
+    of paper 3 are told by it.
+    """
 
     def __init__(self, features: nn.Module, maps: int) -> None:
         super().__init__()
         self.features = features
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(DROPOUT), nn.Linear(maps, 1))
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(DROPOUT), nn.Linear(maps, 2))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logit of calcium in each picture, shape (batch,)."""
-        return self.head(self.features(x))[:, 0]
+        """Both answers for each picture, shape (batch, 2)."""
+        answers: Tensor = self.head(self.features(x))
+        return answers
 
 
 def _maps(of_original: int) -> int:
@@ -65,7 +73,7 @@ def _convolution(
 
 def _resnet_50() -> tuple[nn.Module, int]:
     stem = _maps(64)
-    layers: list[nn.Module] = [_convolution(1, stem, 7, 2), nn.MaxPool2d(3, 2, 1)]
+    layers: list[nn.Module] = [_convolution(CHANNELS, stem, 7, 2), nn.MaxPool2d(3, 2, 1)]
     before = stem
     for maps, blocks, stride in ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)):
         for k in range(blocks):
@@ -100,7 +108,7 @@ class _Bottleneck(nn.Module):
 def _vgg_16() -> tuple[nn.Module, int]:
     """Its fully connected layers, nine tenths of its weights, are left out: they are bound to one picture size."""
     layers: list[nn.Module] = []
-    before = 1
+    before = CHANNELS
     for maps, convolutions in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
         for _ in range(convolutions):
             layers.append(_convolution(before, _maps(maps)))
@@ -171,7 +179,7 @@ class _InceptionStem(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.first = nn.Sequential(
-            _convolution(1, _maps(32), 3, 2, same=False),
+            _convolution(CHANNELS, _maps(32), 3, 2, same=False),
             _convolution(_maps(32), _maps(32), same=False),
             _convolution(_maps(32), _maps(64)),
             _Side(nn.MaxPool2d(3, 2), _convolution(_maps(64), _maps(96), 3, 2, same=False)),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from coronary.calcium_detection.layouts import LAYOUTS, Layout
 from coronary.calcium_detection.training.cases import build_case
 from coronary.calcium_detection.training.network import NETWORK_NAMES
-from coronary.calcium_detection.training.train import Pictures, cut, load, probabilities, train
+from coronary.calcium_detection.training.train import Pictures, answers_of, cut, load, train
 from coronary.training_kit.command import training_arguments
 
 TITLES: Mapping[Layout, str] = {
@@ -41,7 +41,7 @@ def balanced(found: Pictures, rng: np.random.Generator) -> Pictures:
     positive, negative = np.flatnonzero(found.is_positive), np.flatnonzero(~found.is_positive)
     count = min(len(positive), len(negative))
     chosen = np.concatenate([rng.permutation(positive)[:count], rng.permutation(negative)[:count]])
-    return Pictures(found.grey[chosen], found.is_positive[chosen])
+    return Pictures([found.grey[k] for k in chosen], found.agatston[chosen], found.is_bright[chosen])
 
 
 def run(config: Mapping[str, Any], cases: Sequence[Path], out: Path) -> str:
@@ -57,7 +57,7 @@ def run(config: Mapping[str, Any], cases: Sequence[Path], out: Path) -> str:
             folder.mkdir(parents=True, exist_ok=True)
             network = train(name, config["optimisation"], known, folder)
             found = [
-                100.0 * float(np.mean((probabilities(network, each.grey) >= 0.5) == each.is_positive))
+                100.0 * float(np.mean((answers_of(network, each.grey)[:, 0] >= 0.5) == each.is_positive))
                 for each in sets.values()
             ]
             counts = " + ".join(str(len(each.grey)) for each in sets.values())

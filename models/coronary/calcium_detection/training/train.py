@@ -1,6 +1,6 @@
 """Train a network of paper 3 on pictures of one layout; resumable.
 
-A picture is positive when it shows coronary calcium that a score counts. Batches hold as many with as without.
+A picture is positive when the slice has coronary calcium there that a score counts.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from rich.progress import Progress
 from torch import Tensor, nn
 from torch.nn import functional
 
+from coronary.calcium import AGATSTON_THRESHOLD_HU
 from coronary.calcium_detection.layouts import (
     LAYOUTS,
     PARTS,
     WINDOW_HU,
     Layout,
+    cut_out,
     heart_parts,
     network_input,
-    pictures,
+    resized,
 )
 from coronary.calcium_detection.training.network import NETWORK_NAMES, NetworkName, build_network
 from coronary.training_kit.checkpoints import load_checkpoint, save_checkpoint
@@ -37,26 +39,47 @@ CHECKPOINT_STEPS = 200
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Pictures (n, rows, columns), grey values of 0 to 255 over the window, and whether each shows calcium (n,)."""
+    """Pictures of one layout.
 
-    grey: NDArray[np.uint8]
-    is_positive: NDArray[np.bool_]
+    Parameters
+    ----------
+    grey
+        Each (3, rows, columns), grey values of 0 to 255 over the window; not all of one size.
+    agatston
+        Shape (n,): score of the calcium that the slice has in the picture.
+    is_bright
+        Shape (n,): whether anything in it reaches the threshold of calcium.
+    """
+
+    grey: Sequence[NDArray[np.uint8]]
+    agatston: NDArray[np.float32]
+    is_bright: NDArray[np.bool_]
+
+    @property
+    def is_positive(self) -> NDArray[np.bool_]:
+        """Whether each picture shows calcium that a score counts."""
+        return self.agatston > 0
 
 
 def cut(cases: Iterable[Mapping[str, NDArray[Any]]], layout: Layout) -> Pictures:
     """All pictures of one layout from slices of :mod:`cases`, 8 bits as in the paper."""
     low, high = WINDOW_HU
-    grey, positive = [], []
+    grey: list[NDArray[np.uint8]] = []
+    agatston, bright = [], []
     for case in cases:
-        for plane, heart, calcium in zip(case["planes_hu"], case["is_heart"], case["is_calcium"], strict=True):
-            made = pictures(plane, heart, layout)
-            grey.append(np.rint((np.clip(made, low, high) - low) * (255.0 / (high - low))).astype(np.uint8))
-            if layout == "cropped":
-                boxes = heart_parts(heart, PARTS)
-                positive += [bool(calcium[top:bottom, left:right].any()) for top, bottom, left, right in boxes]
-            else:
-                positive += [bool(calcium.any())] * len(made)
-    return Pictures(np.concatenate(grey), np.array(positive))
+        for planes, heart, amount in zip(case["planes_hu"], case["is_heart"], case["agatston"], strict=True):
+            whole = [(0, heart.shape[0], 0, heart.shape[1])]
+            boxes = whole if layout == "whole" else heart_parts(heart, 1 if layout == "segmented" else PARTS)
+            shown = np.ones_like(heart) if layout == "whole" else heart
+            for part in cut_out(planes, shown, boxes):
+                bright.append(bool((part[1] >= AGATSTON_THRESHOLD_HU).any()))
+                # A part of nine is smaller than its picture and is kept as it was cut out; a whole slice is larger.
+                kept = part if layout == "cropped" else resized(part)
+                grey.append(np.rint((np.clip(kept, low, high) - low) * (255.0 / (high - low))).astype(np.uint8))
+            agatston += [
+                float(amount[top:bottom, left:right].sum(dtype=np.float32)) for top, bottom, left, right in boxes
+            ]
+    return Pictures(grey, np.array(agatston, np.float32), np.array(bright, np.bool_))
 
 
 def load(paths: Sequence[Path], layout: Layout) -> Pictures:
@@ -65,15 +88,25 @@ def load(paths: Sequence[Path], layout: Layout) -> Pictures:
     def cases() -> Iterable[Mapping[str, NDArray[Any]]]:
         for path in paths:
             with np.load(path) as stored:
-                yield {name: stored[name] for name in ("planes_hu", "is_heart", "is_calcium")}
+                yield {name: stored[name] for name in ("planes_hu", "is_heart", "agatston")}
 
     return cut(cases(), layout)
 
 
-def to_tensor(grey: NDArray[np.uint8]) -> Tensor:
-    """Pictures as a network takes them, (n, 1, rows, columns), -1 to 1."""
+def to_tensor(grey: Sequence[NDArray[np.uint8]]) -> Tensor:
+    """Pictures as a network takes them, (n, 3, PICTURE_PIXELS, PICTURE_PIXELS), -1 to 1."""
     low, high = WINDOW_HU
-    return torch.from_numpy(network_input(grey.astype(np.float32) * ((high - low) / 255.0) + low))
+    hu = [np.rint(each * ((high - low) / 255.0) + low).astype(np.int16) for each in grey]
+    return torch.from_numpy(network_input(np.stack([resized(each) for each in hu])))
+
+
+def draw_batch(known: Pictures, batch: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Numbers of the pictures of one batch: half with calcium; of the others, half hold something as bright."""
+    positive, bright = np.flatnonzero(known.is_positive), np.flatnonzero(known.is_bright & ~known.is_positive)
+    dark = np.flatnonzero(~known.is_bright & ~known.is_positive)
+    negative = [kind for kind in (bright, dark) if len(kind)]
+    kinds = [positive] * (batch // 2) + [negative[k % len(negative)] for k in range(batch - batch // 2)]
+    return np.array([rng.choice(kind) for kind in kinds])
 
 
 def augmented(images: Tensor, optimisation: Mapping[str, Any], rng: np.random.Generator) -> Tensor:
@@ -87,6 +120,14 @@ def augmented(images: Tensor, optimisation: Mapping[str, Any], rng: np.random.Ge
     theta = np.concatenate([matrix, rng.uniform(-2 * shift, 2 * shift, (count, 2, 1))], axis=2)
     grid = functional.affine_grid(torch.from_numpy(theta.astype(np.float32)), list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def loss_of(answers: Tensor, agatston: Tensor) -> Tensor:
+    """Cross-entropy of presence, and half the error of the amount where there is any."""
+    is_positive = (agatston > 0).float()
+    presence = functional.binary_cross_entropy_with_logits(answers[:, 0], is_positive)
+    amount = functional.smooth_l1_loss(answers[:, 1] * is_positive, agatston.sqrt())
+    return presence + 0.5 * amount
 
 
 def train(name: NetworkName, optimisation: Mapping[str, Any], known: Pictures, out: Path) -> nn.Module:
@@ -111,18 +152,15 @@ def train(name: NetworkName, optimisation: Mapping[str, Any], known: Pictures, o
         optimiser.load_state_dict(state["optimiser"])
         step = state["step"]
     rng = np.random.default_rng([step, 5])
-    kinds = [np.flatnonzero(known.is_positive), np.flatnonzero(~known.is_positive)]
-    half = optimisation["batch"] // 2
     with Progress() as progress:
         bar = progress.add_task(name, total=total, completed=step)
         while step < total:
             network.train()
-            chosen = np.concatenate([rng.choice(kind, half) for kind in kinds])
-            images = augmented(to_tensor(known.grey[chosen]), optimisation, rng)
-            targets = torch.from_numpy(known.is_positive[chosen].astype(np.float32))
+            chosen = draw_batch(known, optimisation["batch"], rng)
+            images = augmented(to_tensor([known.grey[k] for k in chosen]), optimisation, rng)
             with autocast():
-                logits = network(images.to(memory_format=torch.channels_last))
-            loss = functional.binary_cross_entropy_with_logits(logits.float(), targets)
+                answers = network(images.to(memory_format=torch.channels_last))
+            loss = loss_of(answers.float(), torch.from_numpy(known.agatston[chosen]))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
@@ -134,11 +172,13 @@ def train(name: NetworkName, optimisation: Mapping[str, Any], known: Pictures, o
     return network.eval()
 
 
-def probabilities(network: nn.Module, grey: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Probability of calcium in each picture, shape (n,)."""
-    batches = np.array_split(grey, max(1, len(grey) // 16))
+def answers_of(network: nn.Module, grey: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """Probability of calcium in each picture and the root of its score, shape (n, 2)."""
+    found = []
     with torch.inference_mode():
-        found = [torch.sigmoid(network(to_tensor(some))).numpy() for some in batches]
+        for start in range(0, len(grey), 16):
+            answers = network(to_tensor(grey[start : start + 16]))
+            found.append(torch.stack([torch.sigmoid(answers[:, 0]), answers[:, 1]], dim=1).numpy())
     return np.concatenate(found).astype(np.float32)
 
 

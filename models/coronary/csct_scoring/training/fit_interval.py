@@ -14,7 +14,7 @@ from coronary.evaluation.interval_coverage import fit_calibration
 def main() -> None:
     """Print the calibration of a cohort: ``python -m coronary.csct_scoring.training.fit_interval cases.jsonl NAME``.
 
-    The cases are those of ``agatha evaluate virtual-patients``, of patients that are in no test.
+    The cases are those of ``agatha evaluate cohort csct-scoring``, of patients that are in no test.
     """
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("cases", type=Path, help="cases-standard.jsonl")

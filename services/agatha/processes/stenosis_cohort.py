@@ -1,4 +1,4 @@
-"""`agatha evaluate virtual-stenosis`: stenosis on scans with severe calcium and on the series made of them."""
+"""The virtual study of the analyses that make series: stenosis on scans with severe calcium and on those series."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
-from rich.markdown import Markdown
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agatha.processes.case_log import run_logged, worker_runtime
 from coronary.calcium_inpainting import CalciumInpainting
 from coronary.contract import Family
-from coronary.evaluation.stenosis_markdown import to_stenosis_markdown
+from coronary.evaluation.stenosis_markdown import to_stenosis_markdown, to_stenosis_summary
 from coronary.evaluation.stenosis_study import SegmentRecord
-from coronary.evaluation.virtual_stenosis import CALCIUM_FREE, ScoredScan, read_case, score_scan, severe_patients
+from coronary.evaluation.virtual_stenosis import CALCIUM_FREE, ScoredScan, is_severe, read_case, score_scan
 from coronary.lumen_extraction import LumenExtraction
 from coronary.registry import family_named, model_sha256
 from coronary.virtual_patient import VirtualPatient, draw_patient
-
-OK: Final = 0
 
 #: Families whose series are read, by the name of the series in the tables.
 SERIES: Final[dict[str, Family]] = {
@@ -33,16 +31,20 @@ SERIES: Final[dict[str, Family]] = {
 }
 
 
-def evaluate_virtual_stenosis(
-    first_seed: int, patients: int, out: Path, *, keep: Path | None, workers: int, as_json: bool, console: Console
-) -> int:
-    """Run the study and write its tables; cases that are in ``stenosis-cases.jsonl`` are not run again.
+def run_stenosis_cohort(
+    first_seed: int, patients: int, out: Path, *, keep: Path | None, workers: int, console: Console
+) -> tuple[str, str, list[Path]]:
+    """Run the study; cases that are in ``stenosis-cases.jsonl`` are not run again.
 
     Scored scans are kept in the folder `keep` (150 MB each) and taken from there: with other networks that make series,
     the scans need not be scored again.
+
+    Returns
+    -------
+    tuple
+        Name of the data, what the tables come to, and the files that were written.
     """
-    with console.status("drawing patients with severe calcium"):
-        seeds = [patient.seed for patient in severe_patients(first_seed, patients)]
+    seeds = _severe_seeds(first_seed, patients, out / f"severe-from-{first_seed}.json", console)
     rows = run_logged(
         {str(seed): seed for seed in seeds},
         partial(_run_patient, keep=keep),
@@ -53,16 +55,31 @@ def evaluate_virtual_stenosis(
     )
     records = [SegmentRecord(**record) for row in rows.values() for record in row["records"]]
     name = f"virtual patients with severe calcium, n = {len(rows)}, seeds {seeds[0]}-{seeds[-1]}"
-    text = to_stenosis_markdown(records, [CALCIUM_FREE, *SERIES], data_name=name) + _left_out(rows, records)
-    (out / "stenosis.md").write_text(text, encoding="utf-8")
-    written = [out / "stenosis.md", *_plot(records, name, out / "stenosis-roc.png")]
-    if as_json:
-        print(json.dumps({"data": name, "segments": len(records), "files": [str(path) for path in written]}))
-    else:
-        console.print(Markdown(text))
-        for path in written:
-            console.print(f"wrote {path}")
-    return OK
+    series, left_out = [CALCIUM_FREE, *SERIES], _left_out(rows, records)
+    summary = to_stenosis_summary(records, series, data_name=name)
+    tables = to_stenosis_markdown(records, series, data_name=name)
+    (out / "stenosis.md").write_text(f"{summary}\n{tables}{left_out}", encoding="utf-8")
+    return name, summary + left_out, [out / "stenosis.md", *_plot(records, name, out / "stenosis-roc.png")]
+
+
+def _severe_seeds(first_seed: int, count: int, found: Path, console: Console) -> list[int]:
+    """The first `count` seeds of patients with severe calcium, as in the file `found`; those it lacks are looked for.
+
+    One patient of four is one, and drawing each takes a second: what was found is kept.
+    """
+    seeds: list[int] = json.loads(found.read_text("utf-8")) if found.exists() else []
+    found.parent.mkdir(parents=True, exist_ok=True)
+    columns = (TextColumn("patients with severe calcium"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("", total=count, completed=min(len(seeds), count))
+        seed = seeds[-1] + 1 if seeds else first_seed
+        while len(seeds) < count:
+            if is_severe(seed):
+                seeds.append(seed)
+                found.write_text(json.dumps(seeds), "utf-8")
+                progress.advance(bar)
+            seed += 1
+    return seeds[:count]
 
 
 def _plot(records: list[SegmentRecord], name: str, path: Path) -> list[Path]:

@@ -1,0 +1,159 @@
+"""`agatha evaluate cohort`: the virtual study of one analysis, resumable, and the figures of its model card.
+
+Decides which study an analysis has: scores against their truth, or stenosis on the series that are made.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.markdown import Markdown
+
+from agatha.processes.case_log import run_logged, worker_runtime
+from agatha.processes.evaluation_report import Evaluation, write_report
+from agatha.processes.model_card import write_figures
+from agatha.processes.settings import ConfigurationError
+from agatha.processes.stenosis_cohort import run_stenosis_cohort
+from coronary.calcium import VesselValues
+from coronary.contract import Family, SeriesKind
+from coronary.evaluation.cohort import CaseRecord, Scores
+from coronary.evaluation.virtual_cohort import CohortMember, Variant, cohort, run_case
+from coronary.registry import family_named, manifest_of, model_sha256
+
+OK: Final = 0
+
+#: What the virtual cohort is also reported by, per kind of series: the acquisition, and whether there is calcium.
+STRATA: Final[dict[SeriesKind, tuple[str, ...]]] = {
+    "csct": ("slice_thickness_mm", "calcium"),
+    "ccta": ("kvp", "calcium"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CohortRun:
+    """Which patients, and where what is measured goes.
+
+    Parameters
+    ----------
+    first_seed, patients
+        Where the patients begin, and how many.
+    variant
+        Which generator.
+    out
+        Folder for cases and report. Each case is one line of a file there, tagged with the model's hash; cases that are
+        there already are not run again, so an interrupted run goes on where it stopped.
+    keep
+        Folder for scored scans, where the study can use them again.
+    workers
+        Cases at a time.
+    """
+
+    first_seed: int
+    patients: int
+    variant: Variant
+    out: Path
+    keep: Path | None
+    workers: int
+
+
+def evaluate_cohort(analysis: str, run: CohortRun, card: Path | None, *, as_json: bool, console: Console) -> int:
+    """Run the virtual study of an analysis, write its report and, into `card`, its figures.
+
+    Raises
+    ------
+    ConfigurationError
+        If the analysis has no such study, or the card no block for its figures.
+    """
+    family = family_named(analysis)
+    name = f"{analysis}-{run.variant}"
+    if family.needs is None:
+        if run.keep is not None:
+            raise ConfigurationError("only scans of a stenosis study are kept; leave --keep out")
+        data_name, text, written = _run_scores(family, run, name, console)
+    else:
+        if run.variant != "standard":
+            raise ConfigurationError("the stenosis study has patients of the standard generator only")
+        data_name, text, written = run_stenosis_cohort(
+            run.first_seed, run.patients, run.out, keep=run.keep, workers=run.workers, console=console
+        )
+    if card is not None:
+        write_figures(card, name, text)
+        written.append(card)
+    if as_json:
+        print(json.dumps({"data": data_name, "files": [str(path) for path in written]}))
+        return OK
+    console.print(Markdown(text))
+    for path in written:
+        console.print(f"wrote {path}")
+    return OK
+
+
+def _run_scores(family: Family, run: CohortRun, name: str, console: Console) -> tuple[str, str, list[Path]]:
+    """Name of the data, tables and files of a cohort that is scored against its truth."""
+    last_seed = run.first_seed + run.patients - 1
+    rows = run_logged(
+        {member.case_id: member for member in cohort(run.first_seed, last_seed, run.variant)},
+        partial(_run_member, analysis=family.name),
+        run.out / f"cases-{run.variant}.jsonl",
+        model_sha256=model_sha256(family),
+        workers=run.workers,
+        console=console,
+    )
+    cases = [case_of(row) for row in rows.values()]
+    data_name = f"virtual patients, {run.variant} generator, n = {len(cases)}, seeds {run.first_seed}-{last_seed}"
+    manifest = manifest_of(family)
+    sources = {
+        "scores": family.name,
+        "reference": "the exact truth of the generator",
+        "model": f"{manifest.name} {manifest.version}, SHA-256 {model_sha256(family)}",
+    }
+    evaluation = Evaluation(cases, data_name, name, STRATA[family.series_kind], (), sources)
+    report, text, written = write_report(evaluation, run.out, version=version("agatha"))
+    return report.data_name, text, written
+
+
+def _run_member(member: CohortMember, analysis: str) -> dict[str, Any]:
+    """In a worker process: one case, as one line of the log."""
+    family = family_named(analysis)
+    case = run_case(member, family, worker_runtime().sessions(family))
+    return {
+        "true": case.true.as_dict(),
+        "predicted": _values_json(case.predicted),
+        "refusal": case.refusal,
+        "is_flagged": case.is_flagged,
+        "covariates": dict(case.covariates),
+        "true_volume_mm3": _values_json(case.true_volume_mm3),
+        "predicted_volume_mm3": _values_json(case.predicted_volume_mm3),
+        "notes": list(case.notes),
+        "measures": dict(case.measures),
+    }
+
+
+def _values_json(values: Scores | None) -> dict[str, float] | None:
+    return None if values is None else values.as_dict()
+
+
+def _values(values: dict[str, float] | None) -> VesselValues | None:
+    return None if values is None else VesselValues(**values)
+
+
+def case_of(row: dict[str, Any]) -> CaseRecord:
+    """The case of one line of the log."""
+    return CaseRecord(
+        case_id=row["case_id"],
+        true=VesselValues(**row["true"]),
+        predicted=_values(row["predicted"]),
+        refusal=row["refusal"],
+        is_flagged=row["is_flagged"],
+        covariates=row["covariates"],
+        true_volume_mm3=_values(row.get("true_volume_mm3")),
+        predicted_volume_mm3=_values(row.get("predicted_volume_mm3")),
+        notes=tuple(row.get("notes", ())),
+        measures=row.get("measures", {}),
+    )
