@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coronary.calcium import INTERVAL_CONFIDENCE, IntervalCalibration
+from coronary.calcium import INTERVAL_CONFIDENCE, IntervalCalibration, ScoreRange, score_interval
 from coronary.evaluation.estimates import Proportion, clopper_pearson
 
 if TYPE_CHECKING:
@@ -88,6 +88,26 @@ def fit_calibration(cases: Sequence[CaseRecord], data: str) -> IntervalCalibrati
         missed_share_doubtful=_missed_share([case for case in zeros if case.measures[HIGHEST_SCORE] > 0]),
         data=data,
     )
+
+
+def cross_validated(cases: Sequence[CaseRecord], folds: int = 10) -> list[CaseRecord]:
+    """The cases with the interval that a calibration on all others gives; the k-th of each `folds` is left out at once.
+
+    What is measured on them is coverage of patients that the calibration does not know.
+    """
+    found = []
+    for fold in range(folds):
+        left_out = [case for k, case in enumerate(cases) if k % folds == fold]
+        calibration = fit_calibration([case for k, case in enumerate(cases) if k % folds != fold], "all others")
+        for case in left_out:
+            if case.predicted is None or INTERVAL_LOW not in case.measures:
+                found.append(case)
+                continue
+            around = ScoreRange(case.measures[LOWEST_SCORE], case.measures[HIGHEST_SCORE])
+            interval = score_interval(_reported(case), around, calibration)
+            limits = {INTERVAL_LOW: interval.low, INTERVAL_HIGH: interval.high}
+            found.append(replace(case, measures={**case.measures, **limits}))
+    return found
 
 
 def _closest(strayed: NDArray[np.float64], doubt: NDArray[np.float64]) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from agatha.serve.documents import Analysis, Document, ModelIdentity, Reason, Re
 from coronary.calcium import RiskCategory
 
 EXAMPLE_VESSELS: dict[str, float] = {"total": 123.4, "LM": 0.0, "LAD": 98.1, "LCX": 0.0, "RCA": 25.3}
-EXAMPLE_MODEL = {"name": "csct-scoring-unetpp", "version": "0.3.0", "sha256": "9f2c…"}
+EXAMPLE_MODEL = {"name": "csct-scoring-unetpp", "version": "0.4.0", "sha256": "9f2c…"}
 EXAMPLE_CONCORDANCE: dict[str, Any] = {
     "is_discordant": True,
     "csct": EXAMPLE_VESSELS,

@@ -14,6 +14,7 @@ from coronary.evaluation.interval_coverage import (
     INTERVAL_LOW,
     LOWEST_SCORE,
     NOISE_FREE_SCORE,
+    cross_validated,
     fit_calibration,
     interval_coverage,
 )
@@ -93,6 +94,14 @@ def test_a_fitted_calibration_covers_other_patients_as_often_as_it_says():
     found = interval_coverage(drawn_cases(3000, seed=2, calibration=calibration))
     assert found.with_calcium.value == pytest.approx(0.90, abs=0.025)
     assert found.overall.value >= found.with_calcium.value
+
+
+def test_patients_left_out_are_covered_as_often_as_others():
+    cases = drawn_cases(900, seed=1)
+    found = cross_validated([*cases, CaseRecord("refused", total(5), None, refusal="KVP_NOT_120")])
+    assert len(found) == 901
+    assert {each.case_id for each in found} == {each.case_id for each in cases} | {"refused"}
+    assert interval_coverage(found).with_calcium.value == pytest.approx(0.90, abs=0.03)
 
 
 def test_doubt_that_foretells_the_error_is_used_and_doubt_that_does_not_is_left_out():

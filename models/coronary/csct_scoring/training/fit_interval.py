@@ -8,7 +8,8 @@ from pathlib import Path
 
 from coronary.calcium import VesselValues
 from coronary.evaluation.cohort import CaseRecord
-from coronary.evaluation.interval_coverage import fit_calibration
+from coronary.evaluation.figure_text import proportion_text
+from coronary.evaluation.interval_coverage import cross_validated, fit_calibration, interval_coverage
 
 
 def main() -> None:
@@ -23,6 +24,12 @@ def main() -> None:
     lines = arguments.cases.read_text("utf-8").splitlines()
     cases = [_case(json.loads(line)) for line in lines]
     print(fit_calibration(cases, arguments.name))
+    coverage = interval_coverage(cross_validated(cases))
+    assert coverage is not None
+    print(
+        f"of patients left out: {proportion_text(coverage.with_calcium)} with a score above 0, "
+        f"{proportion_text(coverage.overall)} of all, median width {coverage.median_width:.0f}"
+    )
 
 
 def _case(row: dict[str, object]) -> CaseRecord:
