@@ -84,7 +84,10 @@ def score(lm, lad, lcx, rca, *, quality=()):
     return {
         "model": MODEL,
         "reason": None,
-        "calcium": {"agatston": agatston},
+        "calcium": {
+            "agatston": agatston,
+            "interval": {"low": 0.8 * agatston["total"], "high": 1.2 * agatston["total"]},
+        },
         "quality": [{"code": code, "text": code} for code in quality],
     }
 
@@ -159,6 +162,9 @@ def test_results_are_set_beside_the_reference_and_nothing_is_dropped(service, tm
         (f"{prefix}9", "not in the database"),
         (f"{prefix}6", "not in ref.csv"),
     }
+    held = found["interval"]["with_calcium"]
+    assert (held["successes"], held["n"]) == (2, 3)  # all but the false zero
+    assert "Interval of the score" in (tmp_path / "out" / "csct-scoring.html").read_text(encoding="utf-8")
     rows = {row["case_id"]: row for row in case_rows(tmp_path)}
     assert float(rows[f"{prefix}4"]["predicted_total"]) == 100.0  # the newest version, not the first
     assert rows[f"{prefix}2"]["needs_reading"] == "yes"
