@@ -14,16 +14,13 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final
 
-from coronary.calcium.score_scales import RISK_CATEGORIES, RiskCategory
+from coronary.calcium.score_scales import HIGHEST_SCORES, RISK_CATEGORIES, RiskCategory
 
 #: Share of the patients whose true score lies within the limits.
 INTERVAL_CONFIDENCE: Final = 0.90
 
 #: Half the interval in standard deviations of a normal distribution.
 _HALF_WIDTH_SD: Final = NormalDist().inv_cdf(0.5 + INTERVAL_CONFIDENCE / 2)
-
-#: Highest scores of the risk classes but the last, as in :func:`coronary.calcium.risk_category`.
-_UPPER_SCORES: Final = (0.0, 10.0, 100.0, 400.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +109,11 @@ def score_interval(agatston: float, around: ScoreRange, calibration: IntervalCal
 def _spread(root: float, below: float, above: float) -> list[float]:
     """Probability that the truth is at most the highest score of each risk class but the last."""
     lower, upper = (NormalDist(root, max(each / _HALF_WIDTH_SD, 1e-9)) for each in (below, above))
-    highest = [math.sqrt(score) for score in _UPPER_SCORES]
+    highest = [math.sqrt(score) for score in HIGHEST_SCORES]
     return [(lower if each < root else upper).cdf(each) for each in highest]
 
 
 def _right_zero(above: float, missed: float) -> list[float]:
     """The same of a reported zero: what was missed lies above zero, in the upper half of the distribution."""
     upper = NormalDist(0.0, max(above / _HALF_WIDTH_SD, 1e-9))
-    return [1.0 - missed + missed * (2.0 * upper.cdf(math.sqrt(score)) - 1.0) for score in _UPPER_SCORES]
+    return [1.0 - missed + missed * (2.0 * upper.cdf(math.sqrt(score)) - 1.0) for score in HIGHEST_SCORES]

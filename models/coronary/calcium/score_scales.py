@@ -43,6 +43,9 @@ RiskCategory = Literal["0", "1-10", "11-100", "101-400", ">400"]
 #: In ascending order; the order is the one of five-class kappa.
 RISK_CATEGORIES: tuple[RiskCategory, ...] = ("0", "1-10", "11-100", "101-400", ">400")
 
+#: Highest scores of the risk categories but the last, which has none.
+HIGHEST_SCORES = (0.0, 10.0, 100.0, 400.0)
+
 
 def density_weight(peak_hu: NDArray[Any]) -> NDArray[np.int64]:
     """Agatston density weight of a peak attenuation.
@@ -66,7 +69,7 @@ def risk_category(agatston: float) -> RiskCategory:
         If the score is negative or not finite.
     """
     _require_score(agatston)
-    for category, upper in zip(RISK_CATEGORIES, (0.0, 10.0, 100.0, 400.0), strict=False):
+    for category, upper in zip(RISK_CATEGORIES, HIGHEST_SCORES, strict=False):
         if agatston <= upper:
             return category
     return ">400"

@@ -5,7 +5,6 @@ Decides how a slice becomes pictures of one size. What is heart is decided in :m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -45,11 +44,20 @@ def with_neighbours(volume: CtVolume, z: int) -> NDArray[np.int16]:
     return volume.voxels_hu[[max(z - step, 0), z, min(z + step, last)]]
 
 
-def pictures(planes_hu: NDArray[np.int16], is_heart: NDArray[np.bool_], layout: Layout) -> NDArray[np.float32]:
-    """Pictures of one slice, shape (n, 3, PICTURE_PIXELS, PICTURE_PIXELS), HU.
+def boxes_of(is_heart: NDArray[np.bool_], layout: Layout) -> list[Box]:
+    """Where the pictures of one slice lie: one of ``whole`` and ``segmented``, nine of ``cropped``, row after row.
 
-    One picture of the layouts ``whole`` and ``segmented``, nine of ``cropped``, row after row; none of a slice without
-    heart except of ``whole``. Outside the heart there is air in the latter two, as in the paper.
+    None of a slice without heart except of ``whole``. `is_heart` has the shape of the slice.
+    """
+    if layout == "whole":
+        return [(0, is_heart.shape[0], 0, is_heart.shape[1])]
+    return heart_parts(is_heart, 1 if layout == "segmented" else PARTS)
+
+
+def cut_out(planes_hu: NDArray[np.int16], is_heart: NDArray[np.bool_], layout: Layout) -> list[NDArray[np.int16]]:
+    """What lies in each box of :func:`boxes_of`, shape (3, rows, columns) of the box, HU.
+
+    Outside the heart there is air, except in ``whole``, as in the paper.
 
     Parameters
     ----------
@@ -58,18 +66,8 @@ def pictures(planes_hu: NDArray[np.int16], is_heart: NDArray[np.bool_], layout: 
     is_heart
         Shape (rows, columns), of the slice itself.
     """
-    if layout == "whole":
-        return resized(planes_hu)[None]
-    cut = cut_out(planes_hu, is_heart, heart_parts(is_heart, 1 if layout == "segmented" else PARTS))
-    if not cut:
-        return np.zeros((0, 3, PICTURE_PIXELS, PICTURE_PIXELS), np.float32)
-    return np.stack([resized(each) for each in cut])
-
-
-def cut_out(planes_hu: NDArray[np.int16], is_heart: NDArray[np.bool_], boxes: Sequence[Box]) -> list[NDArray[np.int16]]:
-    """What lies in each box, shape (3, rows, columns) of the box; air where there is no heart."""
-    heart_hu = np.where(is_heart, planes_hu, np.int16(AIR_HU))
-    return [heart_hu[:, top:bottom, left:right] for top, bottom, left, right in boxes]
+    shown_hu = planes_hu if layout == "whole" else np.where(is_heart, planes_hu, np.int16(AIR_HU))
+    return [shown_hu[:, top:bottom, left:right] for top, bottom, left, right in boxes_of(is_heart, layout)]
 
 
 def heart_parts(is_heart: NDArray[np.bool_], parts: int = PARTS) -> list[Box]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from coronary.calcium import AGATSTON_THRESHOLD_HU
 from coronary.calcium_detection.heart_mask import heart_mask
-from coronary.calcium_detection.layouts import cut_out, heart_parts, network_input, resized, with_neighbours
+from coronary.calcium_detection.layouts import cut_out, network_input, resized, with_neighbours
 from coronary.contract import ModelSession, ProgressCallback, Refusal
 from coronary.ct_volume import CtVolume
 from coronary.detection_findings import HIGH_FROM, CalciumPresence, DetectionFindings
@@ -54,7 +54,7 @@ def answers_of_slices(
     places: list[int] = []
     parts: list[NDArray[np.int16]] = []
     for z in np.flatnonzero(heart.any(axis=(1, 2))).tolist():
-        cut = cut_out(with_neighbours(volume, z), heart[z], heart_parts(heart[z]))
+        cut = cut_out(with_neighbours(volume, z), heart[z], "cropped")
         bright = [part for part in cut if (part[1] >= AGATSTON_THRESHOLD_HU).any()]
         parts += bright
         places += [z] * len(bright)

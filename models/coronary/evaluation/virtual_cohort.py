@@ -94,7 +94,7 @@ def run_case(member: CohortMember, family: Family, sessions: ModelSessions) -> C
     """Render one member, run `family` on it and set the score beside the truth."""
     patient = draw_patient(member.seed, variant=member.variant, calcium=member.calcium, distractors=member.distractors)
     acquisition = draw_acquisition(member.seed, "csct", variant=member.variant)
-    calcium_scan = render(patient, acquisition, with_noise_free=True)
+    calcium_scan = render(patient, acquisition, with_noise_free=family.series_kind == "csct")
     volume = CtVolume(calcium_scan.voxels_hu, calcium_scan.affine_lps)
     truth = score_calcium(calcium_scan.voxels_hu, calcium_scan.vessel_labels, volume.spacing_zyx_mm, volume.affine_lps)
     if family.series_kind == "ccta":

@@ -20,9 +20,8 @@ from agatha.processes.evaluation_report import Evaluation, write_report
 from agatha.processes.model_card import write_figures
 from agatha.processes.settings import ConfigurationError
 from agatha.processes.stenosis_cohort import run_stenosis_cohort
-from coronary.calcium import VesselValues
 from coronary.contract import Family, SeriesKind
-from coronary.evaluation.cohort import CaseRecord, Scores
+from coronary.evaluation.case_rows import case_of, to_row
 from coronary.evaluation.virtual_cohort import CohortMember, Variant, cohort, run_case
 from coronary.registry import family_named, manifest_of, model_sha256
 
@@ -121,39 +120,4 @@ def _run_scores(family: Family, run: CohortRun, name: str, console: Console) -> 
 def _run_member(member: CohortMember, analysis: str) -> dict[str, Any]:
     """In a worker process: one case, as one line of the log."""
     family = family_named(analysis)
-    case = run_case(member, family, worker_runtime().sessions(family))
-    return {
-        "true": case.true.as_dict(),
-        "predicted": _values_json(case.predicted),
-        "refusal": case.refusal,
-        "is_flagged": case.is_flagged,
-        "covariates": dict(case.covariates),
-        "true_volume_mm3": _values_json(case.true_volume_mm3),
-        "predicted_volume_mm3": _values_json(case.predicted_volume_mm3),
-        "notes": list(case.notes),
-        "measures": dict(case.measures),
-    }
-
-
-def _values_json(values: Scores | None) -> dict[str, float] | None:
-    return None if values is None else values.as_dict()
-
-
-def _values(values: dict[str, float] | None) -> VesselValues | None:
-    return None if values is None else VesselValues(**values)
-
-
-def case_of(row: dict[str, Any]) -> CaseRecord:
-    """The case of one line of the log."""
-    return CaseRecord(
-        case_id=row["case_id"],
-        true=VesselValues(**row["true"]),
-        predicted=_values(row["predicted"]),
-        refusal=row["refusal"],
-        is_flagged=row["is_flagged"],
-        covariates=row["covariates"],
-        true_volume_mm3=_values(row.get("true_volume_mm3")),
-        predicted_volume_mm3=_values(row.get("predicted_volume_mm3")),
-        notes=tuple(row.get("notes", ())),
-        measures=row.get("measures", {}),
-    )
+    return to_row(run_case(member, family, worker_runtime().sessions(family)))

@@ -7,13 +7,19 @@ from coronary.calcium_detection.layouts import (
     LAYOUTS,
     PICTURE_PIXELS,
     WINDOW_HU,
+    cut_out,
     heart_parts,
     network_input,
-    pictures,
+    resized,
     with_neighbours,
 )
 from coronary.ct_volume import CtVolume
 from coronary.imaging.resampling import AIR_HU
+
+
+def pictures(planes_hu, is_heart, layout):
+    found = [resized(each) for each in cut_out(planes_hu, is_heart, layout)]
+    return np.stack(found) if found else np.zeros((0, 3, PICTURE_PIXELS, PICTURE_PIXELS), np.float32)
 
 
 @pytest.fixture(scope="module")

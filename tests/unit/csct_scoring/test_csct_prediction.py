@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from builders.network_answers import SameEverywhere
 from coronary.contract import AcquisitionFacts
 from coronary.csct_scoring.postprocess import agree_with_neighbours
 from coronary.csct_scoring.predict import predict
@@ -132,20 +133,8 @@ def test_channels_are_scaled_to_the_unit_range():
     assert channels[-1].max() == 1
 
 
-class DoubtfulSession:
-    """Leans to "none", but only just."""
-
-    def __init__(self, coronary: float) -> None:
-        self.coronary = coronary
-
-    def run(self, inputs):
-        answer = np.zeros((len(inputs["image"]), 5, CROP_PIXELS, CROP_PIXELS), np.float32)
-        answer[:, 0], answer[:, 2] = 1 - self.coronary, self.coronary
-        return [answer]
-
-
 @pytest.mark.parametrize(("coronary", "is_doubtful"), [(0.05, False), (0.35, True)])
 def test_zero_that_hangs_on_close_candidates_is_flagged(volume, coronary, is_doubtful):
-    findings = predict(DoubtfulSession(coronary), volume, AcquisitionFacts(), lambda _: None)
+    findings = predict(SameEverywhere(coronary), volume, AcquisitionFacts(), lambda _: None)
     assert findings.score.agatston.total == 0
     assert ("ZERO_UNCERTAIN" in {note.code for note in findings.quality}) == is_doubtful

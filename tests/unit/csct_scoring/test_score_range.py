@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from builders.network_answers import SameEverywhere
 from coronary.calcium import ScoreRange, score_calcium
 from coronary.contract import AcquisitionFacts
 from coronary.csct_scoring.postprocess import DECISION_PROBABILITY, CalciumCandidates
@@ -152,18 +153,6 @@ def test_edges_bone_and_air_are_no_noise() -> None:
 def test_without_soft_tissue_there_is_no_noise_to_measure() -> None:
     air = np.full((6, CROP_PIXELS, CROP_PIXELS), -1000, np.int16)
     assert noise_sd_hu(prepare(volume_of(air, (3.0, PIXEL_MM, PIXEL_MM)))) == 0.0
-
-
-class SameEverywhere:
-    """Answers "LAD" with one probability everywhere."""
-
-    def __init__(self, coronary: float) -> None:
-        self.coronary = coronary
-
-    def run(self, inputs):
-        answer = np.zeros((len(inputs["image"]), 5, CROP_PIXELS, CROP_PIXELS), np.float32)
-        answer[:, 0], answer[:, 2] = 1 - self.coronary, self.coronary
-        return [answer]
 
 
 @pytest.mark.parametrize("coronary", [0.05, 0.35, 0.65, 0.95])

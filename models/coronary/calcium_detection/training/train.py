@@ -21,11 +21,10 @@ from torch.nn import functional
 from coronary.calcium import AGATSTON_THRESHOLD_HU
 from coronary.calcium_detection.layouts import (
     LAYOUTS,
-    PARTS,
     WINDOW_HU,
     Layout,
+    boxes_of,
     cut_out,
-    heart_parts,
     network_input,
     resized,
 )
@@ -68,16 +67,14 @@ def cut(cases: Iterable[Mapping[str, NDArray[Any]]], layout: Layout) -> Pictures
     agatston, bright = [], []
     for case in cases:
         for planes, heart, amount in zip(case["planes_hu"], case["is_heart"], case["agatston"], strict=True):
-            whole = [(0, heart.shape[0], 0, heart.shape[1])]
-            boxes = whole if layout == "whole" else heart_parts(heart, 1 if layout == "segmented" else PARTS)
-            shown = np.ones_like(heart) if layout == "whole" else heart
-            for part in cut_out(planes, shown, boxes):
+            for part in cut_out(planes, heart, layout):
                 bright.append(bool((part[1] >= AGATSTON_THRESHOLD_HU).any()))
                 # A part of nine is smaller than its picture and is kept as it was cut out; a whole slice is larger.
                 kept = part if layout == "cropped" else resized(part)
                 grey.append(np.rint((np.clip(kept, low, high) - low) * (255.0 / (high - low))).astype(np.uint8))
             agatston += [
-                float(amount[top:bottom, left:right].sum(dtype=np.float32)) for top, bottom, left, right in boxes
+                float(amount[top:bottom, left:right].sum(dtype=np.float32))
+                for top, bottom, left, right in boxes_of(heart, layout)
             ]
     return Pictures(grey, np.array(agatston, np.float32), np.array(bright, np.bool_))
 
