@@ -20,6 +20,7 @@ from coronary.concordance import LimitsOfAgreement
 from coronary.coronary_tree import CoronaryTree
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import DerivedFindings
+from coronary.detection_findings import DetectionFindings, SecondOpinion
 from coronary.reasons import NOT_COMPARABLE, QualityNote, Refusal
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "CalciumFindings",
     "ContrastFindings",
     "DerivedFindings",
+    "DetectionFindings",
     "Family",
     "Findings",
     "LimitsOfAgreement",
@@ -253,6 +255,8 @@ class CalciumFindings:
         a calcium-scoring CT, and must be named so wherever it is shown.
     around, interval
         Total score without and with everything doubtful, and what follows from it; None where that was not looked into.
+    second_opinion
+        What the independent detection means for a score of zero; None where it was not asked.
     """
 
     score: CalciumScore
@@ -263,6 +267,7 @@ class CalciumFindings:
     contrast: ContrastFindings | None = None
     around: ScoreRange | None = None
     interval: ScoreInterval | None = None
+    second_opinion: SecondOpinion | None = None
 
     @property
     def is_comparable(self) -> bool:
@@ -271,7 +276,7 @@ class CalciumFindings:
 
 
 #: What an analysis may have found.
-Findings = CalciumFindings | DerivedFindings
+Findings = CalciumFindings | DerivedFindings | DetectionFindings
 
 
 class Family(Protocol):
@@ -300,6 +305,11 @@ class Family(Protocol):
     @property
     def needs(self) -> str | None:
         """Name of the scoring analysis of the same volume whose findings this one begins with, or None."""
+        ...
+
+    @property
+    def second_opinion(self) -> str | None:
+        """Name of the detection that is asked about a score of zero in the same volume, or None."""
         ...
 
     def check_eligibility(self, facts: AcquisitionFacts, volume: CtVolume, /) -> Refusal | None:

@@ -25,6 +25,7 @@ class DerivingFamily(ABC):
     networks: tuple[str, ...]
     series_kind: SeriesKind = "ccta"
     needs = "ccta-scoring"
+    second_opinion = None
 
     def check_eligibility(self, _facts: AcquisitionFacts, _volume: CtVolume) -> Refusal | None:
         """None: what can be scored can be read; the scoring says itself what it refuses."""

@@ -15,6 +15,9 @@ ZERO_UNCERTAIN: Final = "ZERO_UNCERTAIN"
 ZERO_CONTRADICTED: Final = "ZERO_CONTRADICTED"
 ZERO_NOT_CONFIRMED: Final = "ZERO_NOT_CONFIRMED"
 
+#: What the second opinion says of a zero that it confirms; no note, as nothing has to be done.
+ZERO_CONFIRMED: Final = "ZERO_CONFIRMED"
+
 #: A result with one of them does not stand on its own.
 NEEDS_READING: Final = frozenset({ZERO_UNCERTAIN, ZERO_CONTRADICTED, ZERO_NOT_CONFIRMED})
 

@@ -1,4 +1,7 @@
-"""The list of the analyses. The router and the worker loop over it; adding a family means adding a row here."""
+"""The list of the analyses. The router and the worker loop over it; adding a family means adding a row here.
+
+A series of unknown kind is refused under the first.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,20 @@ from collections.abc import Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 
+from coronary.calcium_detection import CalciumDetection
 from coronary.calcium_inpainting import CalciumInpainting
 from coronary.ccta_scoring import CctaScoring
 from coronary.contract import Family, ModelManifest, NetworkFile
 from coronary.csct_scoring import CsctScoring
 from coronary.lumen_extraction import LumenExtraction
 
-FAMILIES: tuple[Family, ...] = (CsctScoring(), CctaScoring(), CalciumInpainting(), LumenExtraction())
+FAMILIES: tuple[Family, ...] = (
+    CsctScoring(),
+    CalciumDetection(),
+    CctaScoring(),
+    CalciumInpainting(),
+    LumenExtraction(),
+)
 
 
 def family_named(name: str) -> Family:
@@ -38,12 +48,13 @@ def manifest_of(family: Family) -> ModelManifest:
 
 
 def model_sha256(family: Family) -> str:
-    """Hash of what a result depends on: the family's networks, and those of the analysis that it needs."""
+    """Hash of what a result depends on: the family's networks, and those of the analyses that it needs or asks."""
     own = manifest_of(family).sha256
-    if family.needs is None:
+    others = [name for name in (family.needs, family.second_opinion) if name is not None]
+    if not others:
         return own
-    needed = model_sha256(family_named(family.needs))
-    return hashlib.sha256(f"{family.name} {own}\n{family.needs} {needed}\n".encode()).hexdigest()
+    lines = [f"{family.name} {own}\n", *(f"{name} {model_sha256(family_named(name))}\n" for name in others)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def model_file_of(family: Family, network: NetworkFile) -> Traversable:

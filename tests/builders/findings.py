@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +34,7 @@ from coronary.contract import (
     AcquisitionFacts,
     CalciumFindings,
     ContrastFindings,
+    Findings,
     LumenCourse,
     QualityNote,
     Refusal,
@@ -41,6 +42,7 @@ from coronary.contract import (
 from coronary.coronary_tree import Centerline, CoronaryTree, Ostium
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import DerivedFindings, DerivedVolume, SegmentReading
+from coronary.detection_findings import DetectionFindings
 from coronary.stenosis import SegmentStenosis
 
 STUDY_UID = "1.2.826.0.1.3680043.8.498.1"
@@ -388,10 +390,34 @@ def derived_request(
     return report_request(paths, volume, findings, **{"analysis": "calcium-inpainting", "model": model, **changes})
 
 
+def detection_findings(volume: CtVolume, probabilities: Mapping[int, float]) -> DetectionFindings:
+    """What a detection might have answered: probabilities of some slices, no heart in the first, 0 in all others."""
+    of_slice = np.zeros(len(volume.voxels_hu))
+    of_slice[0] = np.nan
+    for z, probability in probabilities.items():
+        of_slice[z] = probability
+    highest = float(np.nanmax(of_slice))
+    return DetectionFindings(
+        presence="none" if highest < 0.5 else "high",
+        probability=highest,
+        slice_probability=of_slice,
+        quality=(),
+        parameters={"looked at": "nine parts of the heart"},
+    )
+
+
+def detection_request(
+    paths: Sequence[Path], volume: CtVolume, findings: DetectionFindings, **changes: Any
+) -> ReportRequest:
+    """Request for the result of a detection."""
+    model = ModelIdentity(name="calcium-detection", version="0.1.0", sha256="0d" * 32)
+    return report_request(paths, volume, findings, **{"analysis": "calcium-detection", "model": model, **changes})
+
+
 def report_request(
     paths: Sequence[Path],
     volume: CtVolume | None,
-    findings: CalciumFindings | DerivedFindings | None = None,
+    findings: Findings | None = None,
     refusal: Refusal | None = None,
     **changes: Any,
 ) -> ReportRequest:

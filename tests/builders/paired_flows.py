@@ -25,6 +25,7 @@ from agatha.route import AnalysisDecision
 from builders.findings import calcified_volume, contrast_volume, findings_of, write_ct_series
 from builders.paired_studies import CCTA_SERIES_UID, NARROW, write_contrast_series
 from coronary import registry
+from coronary.calcium_detection import CalciumDetection
 from coronary.concordance import LimitsOfAgreement
 from coronary.contract import AcquisitionFacts, CalciumFindings, Refusal
 from coronary.csct_scoring import CsctScoring
@@ -54,6 +55,7 @@ class CctaOfTheTest:
     """A family for contrast scans; only its names are used."""
 
     name, package, networks, series_kind, needs = CCTA, "ccta_of_the_test", ("only",), "ccta", None
+    second_opinion = None
 
 
 @dataclass
@@ -118,7 +120,7 @@ def stand_in(
     (package / "manifest.toml").write_text(MANIFEST.format(sha256="e" * 64) + agreement)
     monkeypatch.delitem(sys.modules, CctaOfTheTest.package, raising=False)  # of a test before, with other limits
     monkeypatch.syspath_prepend(str(package.parent))
-    monkeypatch.setattr(registry, "FAMILIES", (CsctScoring(), CctaOfTheTest()))
+    monkeypatch.setattr(registry, "FAMILIES", (CsctScoring(), CalciumDetection(), CctaOfTheTest()))
     monkeypatch.setattr(module, "examine_series", series.examine)
     monkeypatch.setattr(module, "run_analysis", series.run)
 

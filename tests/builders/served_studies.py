@@ -23,12 +23,15 @@ from builders.findings import (
     MODEL,
     PatientHeader,
     calcified_volume,
+    detection_findings,
+    detection_request,
     findings_of,
     report_request,
     write_ct_series,
 )
 from coronary.calcium import MassCalibration, Vessel
-from coronary.contract import Refusal
+from coronary.contract import DetectionFindings, Refusal
+from coronary.second_opinion import with_opinion_on_zero
 
 CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
@@ -191,3 +194,23 @@ def write_scored_study(
     else:
         request = report_request(paths, volume, findings_of(volume, labels, calibration))
     return complete(store, series, request, provisional=provisional)
+
+
+def write_zero_study(store: Store, opinion: Refusal | float) -> ResultRecord:
+    """Receive a small CT series that scores zero, with the second opinion on it and the detection it came from.
+
+    `opinion` is the probability of calcium in slice 5, or why the detection was refused.
+    """
+    volume, labels = calcified_volume(vessels=())
+    paths = write_ct_series(store.folder / "source", volume)
+    for path in paths:
+        series = receive(store, read_instance_facts(path), path.read_bytes())
+    settle(store, series, "routed", kind="csct")
+    if isinstance(opinion, Refusal):
+        detected: DetectionFindings | Refusal = opinion
+        complete(store, series, report_request(paths, None, refusal=opinion, analysis="calcium-detection"))
+    else:
+        detected = detection_findings(volume, {4: opinion})
+        complete(store, series, detection_request(paths, volume, detected))
+    zero = with_opinion_on_zero(findings_of(volume, labels), detected)
+    return complete(store, series, report_request(paths, volume, zero))

@@ -14,18 +14,21 @@ from numpy.typing import NDArray
 from coronary.calcium import AGATSTON_THRESHOLD_HU
 from coronary.calcium_detection.heart_mask import heart_mask
 from coronary.calcium_detection.layouts import cut_out, network_input, resized, with_neighbours
-from coronary.contract import ModelSession, ProgressCallback, Refusal
+from coronary.contract import AcquisitionFacts, ModelSession, ProgressCallback, Refusal
 from coronary.ct_volume import CtVolume
-from coronary.detection_findings import HIGH_FROM, CalciumPresence, DetectionFindings
+from coronary.detection_findings import DECISION_PROBABILITY, HIGH_FROM, CalciumPresence, DetectionFindings
 
-#: From this probability on a patient has calcium.
-DECISION_PROBABILITY: Final = 0.5
+#: Of the pictures in training one half shows calcium; of the bright parts of a scan about one in ten does.
+TRAINED_SHARE: Final = 0.5
+SCANNED_SHARE: Final = 0.1
 
 #: Pictures per run of the network.
 BATCH: Final = 8
 
 
-def predict(session: ModelSession, volume: CtVolume, on_progress: ProgressCallback) -> DetectionFindings | Refusal:
+def predict(
+    session: ModelSession, volume: CtVolume, facts: AcquisitionFacts, on_progress: ProgressCallback
+) -> DetectionFindings | Refusal:
     """Detect calcium in an eligible volume; refused where no heart is seen between lungs."""
     heart = heart_mask(volume)
     if not heart.any():
@@ -36,7 +39,7 @@ def predict(session: ModelSession, volume: CtVolume, on_progress: ProgressCallba
         presence=_presence(whole, float(amount.sum())),
         probability=whole,
         slice_probability=probability,
-        quality=(),
+        quality=facts.compression_notes(),
         parameters={
             "looked at": f"nine parts of the heart in every slice where something reaches {AGATSTON_THRESHOLD_HU} HU",
             "decision": f"calcium from a probability of {DECISION_PROBABILITY:g} in one part",
@@ -64,11 +67,19 @@ def answers_of_slices(
         some = slice(start, start + BATCH)
         images = network_input(np.stack([resized(part) for part in parts[some]]))
         (answers,) = session.run({"image": images})
-        for z, (present, score_root) in zip(places[some], answers.tolist(), strict=True):
+        for z, (answer, score_root) in zip(places[some], answers.tolist(), strict=True):
+            present = in_a_scan(answer)
             probability[z] = max(probability[z], present)
             amount[z] += max(0.0, score_root) ** 2 if present >= DECISION_PROBABILITY else 0.0
         on_progress(min(1.0, (start + BATCH) / len(parts)))
     return probability, amount
+
+
+def in_a_scan(answer: float) -> float:
+    """The probability of a part of a scan, of that of the same picture among those of the training (Bayes' rule)."""
+    gain = SCANNED_SHARE / TRAINED_SHARE
+    loss = (1.0 - SCANNED_SHARE) / (1.0 - TRAINED_SHARE)
+    return answer * gain / (answer * gain + (1.0 - answer) * loss)
 
 
 def _presence(probability: float, agatston: float) -> CalciumPresence:

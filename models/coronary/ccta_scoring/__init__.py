@@ -53,6 +53,7 @@ class CctaScoring:
     networks = ("aorta", "tree", "calibration")
     series_kind: SeriesKind = "ccta"
     needs = None
+    second_opinion = None
 
     def check_eligibility(self, facts: AcquisitionFacts, volume: CtVolume) -> Refusal | None:
         """Say why this volume must not be scored, or None."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from coronary.calcium_scan_eligibility import check_eligibility
 from coronary.contract import AcquisitionFacts, CalciumFindings, ModelSessions, ProgressCallback, Refusal, SeriesKind
-from coronary.csct_scoring import eligibility, predict
+from coronary.csct_scoring import predict
 from coronary.ct_volume import CtVolume
 
 
@@ -15,10 +16,12 @@ class CsctScoring:
     networks = ("calcium",)
     series_kind: SeriesKind = "csct"
     needs = None
+    # calcium-detection is to be asked about a zero once its own false alarms are few enough (its card).
+    second_opinion = None
 
     def check_eligibility(self, facts: AcquisitionFacts, volume: CtVolume) -> Refusal | None:
         """Say why this volume must not be scored, or None."""
-        return eligibility.check_eligibility(facts, volume)
+        return check_eligibility(facts, volume)
 
     def predict(
         self,

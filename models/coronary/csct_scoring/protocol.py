@@ -2,7 +2,7 @@
 
 Reference classes, percentiles and outcomes were measured at 120 kV with ECG gating, contiguous slices of 2.5 to 3 mm,
 smooth kernels and filtered back projection (Agatston 1990; Carr 2005, the protocol of MESA). Another tube voltage is
-refused (:mod:`eligibility`); the rest is decided here.
+refused (:mod:`coronary.calcium_scan_eligibility`); the rest is decided here.
 """
 
 from __future__ import annotations

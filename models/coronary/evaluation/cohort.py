@@ -34,6 +34,7 @@ from coronary.evaluation.diagnostic_accuracy import ZeroScoreAccuracy, zero_scor
 from coronary.evaluation.estimates import CONFIDENCE, Estimate, Proportion, clopper_pearson
 from coronary.evaluation.interval_coverage import IntervalCoverage, interval_coverage
 from coronary.evaluation.roc import roc_area
+from coronary.reasons import NEEDS_READING
 
 #: Name of the score by the method of a family's paper among the measures of a case, where another one is reported.
 PAPER_SCORE = "paper_agatston"
@@ -143,6 +144,7 @@ class AgreementReport:
 
     ``vessels`` is empty where the reference has a total alone (`NO_VESSELS`). ``detection`` is the area under the ROC
     curve of the predicted total against "the true total is above 0". ``interval`` is None where no score has one.
+    ``needs_reading`` counts the scored cases by what they were handed over for, where the notes of the cases are known.
     """
 
     data_name: str
@@ -151,6 +153,7 @@ class AgreementReport:
     n_scored: int
     refusals: Mapping[str, int]
     n_flagged: int
+    needs_reading: Mapping[str, int]
     total: QuantityAgreement
     vessels: Mapping[Vessel, QuantityAgreement]
     risk_classes: RiskClassAgreement
@@ -212,6 +215,7 @@ def agreement_report(
         n_scored=len(scored),
         refusals={code: codes.count(code) for code in sorted(set(codes))},
         n_flagged=sum(case.is_flagged for case in scored),
+        needs_reading=_reading_codes(scored),
         total=_quantity_agreement("total", scored, confidence),
         vessels={
             vessel: _quantity_agreement(vessel.name, scored, confidence)
@@ -226,6 +230,11 @@ def agreement_report(
         confidence=confidence,
         interval=interval_coverage(scored),
     )
+
+
+def _reading_codes(scored: Sequence[CaseRecord]) -> dict[str, int]:
+    codes = [code for case in scored for code in set(case.notes) & NEEDS_READING]
+    return {code: codes.count(code) for code in sorted(set(codes))}
 
 
 def _paired(scored: Sequence[CaseRecord], key: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

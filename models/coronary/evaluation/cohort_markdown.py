@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from coronary.calcium import INTERVAL_CONFIDENCE, RISK_CATEGORIES
 from coronary.evaluation.cohort import NO_VESSELS, AgreementReport, QuantityAgreement, StratumAgreement
+from coronary.evaluation.estimates import clopper_pearson
 from coronary.evaluation.figure_text import estimate_text, interval_text, proportion_text
 
 
@@ -93,9 +94,12 @@ def _zero_table(report: AgreementReport) -> str:
             )
         )
     flagged = len(report.false_zero_ids_flagged)
+    handed_over = proportion_text(clopper_pearson(report.n_flagged, report.n_scored, report.confidence))
+    codes = ", ".join(f"{code} {count}" for code, count in report.needs_reading.items())
     rows += [
         "",
-        f"False zeros of the total: {len(report.false_zero_ids)}, of these handed over as needs reading: {flagged}.",
+        f"False zeros of the total: {len(report.false_zero_ids)}, of these handed over as needs reading: {flagged}. "
+        f"Handed over of all that were scored: {handed_over}{f' ({codes})' if codes else ''}.",
     ]
     return "\n".join(rows)
 

@@ -12,9 +12,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from coronary.calcium import CalciumScore, score_calcium
-from coronary.contract import AcquisitionFacts, CalciumFindings, DerivedFindings, Family, ModelSessions, Refusal
+from coronary.contract import (
+    AcquisitionFacts,
+    CalciumFindings,
+    DetectionFindings,
+    Family,
+    Findings,
+    ModelSessions,
+    Refusal,
+)
 from coronary.ct_volume import CtVolume
 from coronary.evaluation.cohort import PAPER_SCORE, CaseRecord
+from coronary.evaluation.detection_study import DetectionRecord
 from coronary.evaluation.interval_coverage import (
     HIGHEST_SCORE,
     INTERVAL_HIGH,
@@ -25,6 +34,7 @@ from coronary.evaluation.interval_coverage import (
 from coronary.evaluation.mask_overlap import mask_overlap
 from coronary.evaluation.tree_agreement import compare_trees
 from coronary.reasons import NEEDS_READING
+from coronary.second_opinion import with_opinion_on_zero
 from coronary.virtual_patient import (
     Acquisition,
     VirtualPatient,
@@ -90,18 +100,60 @@ def acquisition_facts(acquisition: Acquisition) -> AcquisitionFacts:
     )
 
 
-def run_case(member: CohortMember, family: Family, sessions: ModelSessions) -> CaseRecord:
-    """Render one member, run `family` on it and set the score beside the truth."""
-    patient = draw_patient(member.seed, variant=member.variant, calcium=member.calcium, distractors=member.distractors)
-    acquisition = draw_acquisition(member.seed, "csct", variant=member.variant)
-    calcium_scan = render(patient, acquisition, with_noise_free=family.series_kind == "csct")
-    volume = CtVolume(calcium_scan.voxels_hu, calcium_scan.affine_lps)
-    truth = score_calcium(calcium_scan.voxels_hu, calcium_scan.vessel_labels, volume.spacing_zyx_mm, volume.affine_lps)
+def run_case(
+    member: CohortMember,
+    family: Family,
+    sessions: ModelSessions,
+    detector: tuple[Family, ModelSessions] | None = None,
+) -> CaseRecord:
+    """Render one member, run `family` on it and set the score beside the truth; `detector` is asked about a zero."""
+    patient = _patient(member)
+    calcium_scan = _calcium_scan(member, patient, with_noise_free=family.series_kind == "csct")
+    volume, truth = _volume_and_truth(calcium_scan)
     if family.series_kind == "ccta":
         return _run_contrast_scan(member, patient, truth, family, sessions)
-    findings, refusal = _run(family, sessions, volume, calcium_scan.acquisition)
+    acquisition = calcium_scan.acquisition
+    findings, refusal = _run(family, sessions, volume, acquisition)
+    if detector is not None and findings is not None and findings.score.agatston.total == 0:
+        opinion = _outcome(*detector, volume, acquisition)
+        assert isinstance(opinion, DetectionFindings | Refusal), "the second opinion is a detection"
+        findings = with_opinion_on_zero(findings, opinion)
     record = _record(member, patient, acquisition, truth, findings, refusal)
     return record if findings is None else dataclasses.replace(record, measures=_doubt(calcium_scan, findings))
+
+
+def run_detection(member: CohortMember, family: Family, sessions: ModelSessions) -> DetectionRecord:
+    """Render one member, look for calcium in it and set the answer beside the truth."""
+    patient = _patient(member)
+    scan = _calcium_scan(member, patient)
+    volume, truth = _volume_and_truth(scan)
+    found = _outcome(family, sessions, volume, scan.acquisition)
+    assert isinstance(found, DetectionFindings | Refusal), "calcium is looked for by a detection"
+    record = DetectionRecord(
+        case_id=member.case_id,
+        true_agatston=truth.agatston.total,
+        probability=None,
+        presence=None,
+        covariates={**_covariates(member, patient), **_protocol(scan.acquisition)},
+    )
+    if isinstance(found, Refusal):
+        return dataclasses.replace(record, refusal=found.code)
+    return dataclasses.replace(record, probability=found.probability, presence=found.presence)
+
+
+def _patient(member: CohortMember) -> VirtualPatient:
+    return draw_patient(member.seed, variant=member.variant, calcium=member.calcium, distractors=member.distractors)
+
+
+def _calcium_scan(member: CohortMember, patient: VirtualPatient, *, with_noise_free: bool = False) -> VirtualScan:
+    acquisition = draw_acquisition(member.seed, "csct", variant=member.variant)
+    return render(patient, acquisition, with_noise_free=with_noise_free)
+
+
+def _volume_and_truth(scan: VirtualScan) -> tuple[CtVolume, CalciumScore]:
+    """The calcium-scoring CT, and the score of its voxel truth."""
+    volume = CtVolume(scan.voxels_hu, scan.affine_lps)
+    return volume, score_calcium(scan.voxels_hu, scan.vessel_labels, volume.spacing_zyx_mm, volume.affine_lps)
 
 
 def _doubt(scan: VirtualScan, findings: CalciumFindings) -> dict[str, float]:
@@ -183,10 +235,14 @@ def _run(
     family: Family, sessions: ModelSessions, volume: CtVolume, acquisition: Acquisition
 ) -> tuple[CalciumFindings | None, str]:
     """Findings, or None and the code of the refusal."""
-    facts = acquisition_facts(acquisition)
-    outcome = family.check_eligibility(facts, volume) or family.predict(sessions, volume, facts, lambda _: None)
-    assert not isinstance(outcome, DerivedFindings), "a cohort is run for a scoring family"
+    outcome = _outcome(family, sessions, volume, acquisition)
+    assert isinstance(outcome, CalciumFindings | Refusal), "a cohort is run for a scoring family"
     return (None, outcome.code) if isinstance(outcome, Refusal) else (outcome, "")
+
+
+def _outcome(family: Family, sessions: ModelSessions, volume: CtVolume, acquisition: Acquisition) -> Findings | Refusal:
+    facts = acquisition_facts(acquisition)
+    return family.check_eligibility(facts, volume) or family.predict(sessions, volume, facts, lambda _: None)
 
 
 def _is_flagged(findings: CalciumFindings | None) -> bool:

@@ -11,6 +11,7 @@ from typing import Final
 from pydicom.sr.coding import Code
 
 from coronary.calcium import RiskCategory, Vessel
+from coronary.detection_findings import CalciumPresence
 
 #: Manufacturer and model in every object written here; ``agatha.dicom.own_output`` recognises our objects by them.
 MANUFACTURER: Final = "Agatha"
@@ -127,10 +128,12 @@ SEGMENT_CODES: Final = {
     17: Code("244252004", "SCT", "Intermediate Artery (Ramus)"),
     18: Code("57823005", "SCT", "Left Posterolateral Circumflex Coronary Artery"),
 }
+_CALCIUM_SCORING: Final = Code("426005005", "SCT", "Cardiac CT for calcium scoring")
 _CT_ANGIOGRAPHY: Final = Code("419545005", "SCT", "CT angiography of coronary arteries")
 PROCEDURES: Final = {
-    "csct-scoring": Code("426005005", "SCT", "Cardiac CT for calcium scoring"),
+    "csct-scoring": _CALCIUM_SCORING,
     "ccta-scoring": _CT_ANGIOGRAPHY,
+    "calcium-detection": _CALCIUM_SCORING,
     "calcium-inpainting": _CT_ANGIOGRAPHY,
     "lumen-extraction": _CT_ANGIOGRAPHY,
 }
@@ -162,6 +165,20 @@ RISK_CATEGORY_CODES: Final[dict[RiskCategory, Code]] = {
 #: The same for the estimate from a contrast scan: a reader of CACDRS or CACRISK must not find it there.
 CONTRAST_CAC_DRS_CATEGORY: Final = private_code("CACDRS-CCTA", "CAC-DRS category estimated from contrast CT")
 CONTRAST_RISK_CATEGORY: Final = private_code("CACRISK-CCTA", "Agatston-equivalent category estimated from contrast CT")
+
+# Presence of calcium without a score (values of presence: CID 240)
+CALCIUM_PRESENCE: Final = private_code("CACPRESENCE", "Presence of coronary artery calcium")
+PRESENT: Final = Code("52101004", "SCT", "Present")
+ABSENT: Final = Code("272519000", "SCT", "Absent")
+CALCIUM_PROBABILITY: Final = private_code("CACPROB", "Probability of coronary artery calcium")
+CALCIUM_AMOUNT: Final = private_code("CACAMOUNT", "Amount of coronary artery calcium")
+CALCIUM_AMOUNTS: Final[dict[CalciumPresence, Code]] = {
+    "low": private_code("CACAMOUNT-LOW", "Little: Agatston score below 20 expected"),
+    "high": private_code("CACAMOUNT-HIGH", "Much: Agatston score of 20 or more expected"),
+}
+
+#: What the independent detection says of a score of zero.
+SECOND_OPINION: Final = private_code("ZEROVOTE", "Second opinion on a score of zero")
 
 # Comparison of the two scores of one study; each result names the other's total
 CONCORDANCE: Final = private_code("CONCORDANCE", "Agreement of contrast CT and calcium-scoring CT")
@@ -195,5 +212,6 @@ CAD_RADS_CODES: Final[dict[str, Code]] = {
 QUALITY_NOTE: Final = private_code("QUALITY", "Quality note")
 REASON_NOT_SCORED: Final = private_code("NOTSCORED", "Reason why no score was computed")
 REASON_NO_SERIES: Final = private_code("NOSERIES", "Reason why no series was made")
+REASON_NOT_DETECTED: Final = private_code("NOTDETECTED", "Reason why calcium was not looked for")
 #: Concept of the sentence that belongs to a quality note or a reason.
 EXPLANATION: Final = private_code("EXPLANATION", "Explanation")

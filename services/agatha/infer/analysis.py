@@ -1,4 +1,4 @@
-"""Run one family on one volume, and first the family whose findings it needs."""
+"""Run one family on one volume; before it the family whose findings it needs, after a zero the one that is asked."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ from dataclasses import replace
 
 from agatha.dicom.ct_series import AssembledSeries
 from agatha.infer.model_runtime import ModelRuntime
-from coronary.contract import CalciumFindings, Family, Findings, ProgressCallback, QualityNote, Refusal
+from coronary.contract import (
+    CalciumFindings,
+    DetectionFindings,
+    Family,
+    Findings,
+    ProgressCallback,
+    QualityNote,
+    Refusal,
+)
 from coronary.registry import family_named, manifest_of, model_sha256
+from coronary.second_opinion import with_opinion_on_zero
 
-#: What the needed analysis takes of the time of both.
+#: What the needed analysis, or one that may still be asked about a zero, takes of the time of both.
 NEEDED_SHARE = 0.8
+ASKED_SHARE = 0.4
 
 
 def run_analysis(
@@ -37,32 +47,54 @@ def run_analysis(
         If one of the family's model files is missing or not the one its manifest names.
     """
     runtime.last_findings.begin(series.src_digest)
-    if family.needs is None:
-        outcome = _predict(runtime, family, series, on_progress, None)
-    else:
-        needed = _needed_findings(runtime, family.needs, series, lambda done: on_progress(NEEDED_SHARE * done))
-        if isinstance(needed, Refusal):
-            return needed
-        outcome = _predict(
-            runtime, family, series, lambda done: on_progress(NEEDED_SHARE + (1.0 - NEEDED_SHARE) * done), needed
-        )
+    needed: CalciumFindings | None = None
+    progress = on_progress
+    if family.needs is not None:
+        found = _findings_of(runtime, family.needs, series, _part(on_progress, 0.0, NEEDED_SHARE))
+        if isinstance(found, Refusal):
+            return found
+        if not isinstance(found, CalciumFindings):
+            raise TypeError(f"{family.needs} is needed for its calcium and found {type(found).__name__}")
+        needed, progress = found, _part(on_progress, NEEDED_SHARE, 1.0)
+    elif family.second_opinion is not None:
+        progress = _part(on_progress, 0.0, 1.0 - ASKED_SHARE)
+    outcome = _predict(runtime, family, series, progress, needed)
     if isinstance(outcome, Refusal):
         return outcome
+    if family.second_opinion is not None and isinstance(outcome, CalciumFindings):
+        progress = _part(on_progress, 1.0 - ASKED_SHARE, 1.0)
+        outcome = _with_second_opinion(runtime, family.second_opinion, series, outcome, progress)
+        on_progress(1.0)
     return replace(outcome, quality=(*notes, *outcome.quality))
 
 
-def _needed_findings(
+def _with_second_opinion(
+    runtime: ModelRuntime, analysis: str, series: AssembledSeries, score: CalciumFindings, on_progress: ProgressCallback
+) -> CalciumFindings:
+    """A score of zero with what the detection says of it; any other score as it is."""
+    if score.score.agatston.total > 0:
+        return score
+    opinion = _findings_of(runtime, analysis, series, on_progress)
+    if not isinstance(opinion, DetectionFindings | Refusal):
+        raise TypeError(f"{analysis} is asked whether there is calcium and found {type(opinion).__name__}")
+    return with_opinion_on_zero(score, opinion)
+
+
+def _part(on_progress: ProgressCallback, first: float, last: float) -> ProgressCallback:
+    """Progress of one part of the work, which lies between two fractions of the whole."""
+    return lambda done: on_progress(first + (last - first) * done)
+
+
+def _findings_of(
     runtime: ModelRuntime, analysis: str, series: AssembledSeries, on_progress: ProgressCallback
-) -> CalciumFindings | Refusal:
+) -> Findings | Refusal:
     """Findings of another analysis of this series: those of a moment ago, or made now."""
-    needed = family_named(analysis)
+    family = family_named(analysis)
     outcome: Findings | Refusal | None = runtime.last_findings.of(analysis, series.src_digest)
     if outcome is None:
-        outcome = needed.check_eligibility(series.facts, series.volume)
+        outcome = family.check_eligibility(series.facts, series.volume)
     if outcome is None:
-        outcome = _predict(runtime, needed, series, on_progress, None)
-    if not isinstance(outcome, CalciumFindings | Refusal):
-        raise TypeError(f"{analysis} is needed for its calcium and found {type(outcome).__name__}")
+        outcome = _predict(runtime, family, series, on_progress, None)
     return outcome
 
 

@@ -1,4 +1,4 @@
-"""Findings of the last series, for the analyses that begin with them: scoring does not run again for each."""
+"""Findings of the last series, for the analyses that begin with them or ask for them: none runs again for each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from coronary.registry import FAMILIES
 
 
 class LastFindings:
-    """What the analyses that others need found in one series; another series takes its place.
+    """What the analyses that others need or ask found in one series; another series takes its place.
 
     Findings are as large as two scans, so nothing is kept that no analysis needs, and never of two series.
     """
@@ -26,8 +26,8 @@ class LastFindings:
                 self._src_digest, self._findings = src_digest, {}
 
     def keep(self, analysis: str, src_digest: str, findings: Findings) -> None:
-        """Keep the findings if an analysis needs them and no other series was begun since."""
-        is_needed = any(family.needs == analysis for family in FAMILIES)
+        """Keep the findings if an analysis needs or asks for them and no other series was begun since."""
+        is_needed = any(analysis in (family.needs, family.second_opinion) for family in FAMILIES)
         with self._lock:
             if is_needed and src_digest == self._src_digest:
                 self._findings[analysis] = findings

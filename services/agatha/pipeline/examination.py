@@ -110,10 +110,12 @@ def _refused(
     """Refuse the series under the analyses for its kind; one whose kind is unknown under the first of the registry.
 
     A candidate without any result would be a silence; one result per family, or per analysis that begins with the
-    findings of another, would be noise.
+    findings of another or gives a second opinion on them, would be noise.
     """
     kind = decision.kind if decision is not None else None
+    asked = {family.second_opinion for family in families}
+    leading = [family for family in families if family.needs is None and family.name not in asked] or families
     of_kind = [family for family in families if family.series_kind == kind]
-    chosen = [family for family in of_kind if family.needs is None] or of_kind or families[:1]
+    chosen = [family for family in leading if family.series_kind == kind] or of_kind or leading[:1]
     analyses = tuple(AnalysisDecision(analysis=family.name, refusal=refusal) for family in chosen)
     return Examination(decision, assembled, refusal, True, analyses)

@@ -36,6 +36,8 @@ from agatha.store.paired_scores import PARTNER_OF
 from coronary.calcium import VesselValues, score_text
 from coronary.concordance import Concordance
 from coronary.contract import CalciumFindings, Family, Findings, ProgressCallback, Refusal, SeriesKind
+from coronary.detection_findings import presence_text
+from coronary.reasons import ZERO_CONFIRMED
 from coronary.registry import families_named, family_named, manifest_of, model_sha256
 
 OK, FAILED, REFUSED = 0, 1, 3
@@ -263,10 +265,7 @@ def _print(reports: Sequence[SeriesReport], unreadable: int, console: Console) -
             console.print(f"{title}: not applicable: {report.refusal.code}: {report.refusal.text}")
         for result in report.results:
             if result["state"] == "completed":
-                table = stenosis_table if result["stenosis"] is not None else score_table
-                console.print(table(result, f"{title}: {result['analysis']}"))
-                if result["calcium"] is not None and (interval := result["calcium"]["interval"]) is not None:
-                    console.print(f"  {interval_text(interval)}")
+                _print_findings(result, f"{title}: {result['analysis']}", console)
                 if (concordance := result.get("concordance")) is not None:
                     verdict = "[yellow]discordant[/yellow]" if concordance["is_discordant"] else "concordant"
                     console.print(f"  {verdict}: {concordance['text']}")
@@ -281,6 +280,21 @@ def _print(reports: Sequence[SeriesReport], unreadable: int, console: Console) -
         console.print("no readable DICOM series")
     if unreadable:
         console.print(f"{unreadable} unreadable DICOM files")
+
+
+def _print_findings(result: dict[str, Any], title: str, console: Console) -> None:
+    """The numbers of one result, whatever kind of analysis it is of."""
+    if (detection := result["detection"]) is not None:
+        console.print(f"{title}: {presence_text(detection['presence'])}, probability {detection['probability']:.2f}")
+        return
+    if result["stenosis"] is not None:
+        console.print(stenosis_table(result, title))
+        return
+    console.print(score_table(result, title))
+    if (interval := result["calcium"]["interval"]) is not None:
+        console.print(f"  {interval_text(interval)}")
+    if (opinion := result["calcium"]["second_opinion"]) is not None and opinion["verdict"] == ZERO_CONFIRMED:
+        console.print(f"  {opinion['text']}")
 
 
 def score_table(result: dict[str, Any], title: str, truth: dict[str, float] | None = None) -> Table:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 from rich.console import Console
 
-from agatha.processes.settings import ConfigurationError, Settings, read_settings
+from agatha.processes.settings import AnalysisName, ConfigurationError, Settings, read_settings
 
 OK: Final = 0
 FAILED: Final = 1
@@ -214,7 +214,7 @@ def phantom(
 )
 def evaluate_virtual(
     analysis: Annotated[
-        Literal["csct-scoring", "ccta-scoring", "calcium-inpainting", "lumen-extraction"],
+        AnalysisName,
         typer.Argument(help="Which analysis; those that make series share one study of stenosis."),
     ],
     first_seed: Annotated[int, typer.Option(min=0, help="First patient of the cohort.")],
@@ -233,8 +233,8 @@ def evaluate_virtual(
 ) -> None:
     """Run the virtual study of an analysis: patients whose truth is exact.
 
-    Scores are compared with the exact score; stenosis is read on scans with severe calcium and on the series made of
-    them. Cases in the folder are not run again.
+    Scores are compared with the exact score, and so is the presence of calcium; stenosis is read on scans with severe
+    calcium and on the series made of them. Cases in the folder are not run again.
     """
     from agatha.processes.cohort_command import CohortRun, evaluate_cohort
 

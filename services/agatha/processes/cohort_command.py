@@ -1,12 +1,14 @@
 """`agatha evaluate cohort`: the virtual study of one analysis, resumable, and the figures of its model card.
 
-Decides which study an analysis has: scores against their truth, or stenosis on the series that are made.
+Decides which study an analysis has: scores against their truth, presence of calcium against it, or
+stenosis on the series that are made.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -22,10 +24,14 @@ from agatha.processes.settings import ConfigurationError
 from agatha.processes.stenosis_cohort import run_stenosis_cohort
 from coronary.contract import Family, SeriesKind
 from coronary.evaluation.case_rows import case_of, to_row
-from coronary.evaluation.virtual_cohort import CohortMember, Variant, cohort, run_case
+from coronary.evaluation.detection_study import DetectionRecord, detection_report, to_detection_markdown
+from coronary.evaluation.virtual_cohort import CohortMember, Variant, cohort, run_case, run_detection
 from coronary.registry import family_named, manifest_of, model_sha256
 
 OK: Final = 0
+
+#: The analysis that gives no score, but says whether there is one.
+DETECTION: Final = "calcium-detection"
 
 #: What the virtual cohort is also reported by, per kind of series: the acquisition, and whether there is calcium.
 STRATA: Final[dict[SeriesKind, tuple[str, ...]]] = {
@@ -74,7 +80,8 @@ def evaluate_cohort(analysis: str, run: CohortRun, card: Path | None, *, as_json
     if family.needs is None:
         if run.keep is not None:
             raise ConfigurationError("only scans of a stenosis study are kept; leave --keep out")
-        data_name, text, written = _run_scores(family, run, name, console)
+        measure = _run_detection if analysis == DETECTION else _run_scores
+        data_name, text, written = measure(family, run, name, console)
     else:
         if run.variant != "standard":
             raise ConfigurationError("the stenosis study has patients of the standard generator only")
@@ -95,17 +102,8 @@ def evaluate_cohort(analysis: str, run: CohortRun, card: Path | None, *, as_json
 
 def _run_scores(family: Family, run: CohortRun, name: str, console: Console) -> tuple[str, str, list[Path]]:
     """Name of the data, tables and files of a cohort that is scored against its truth."""
-    last_seed = run.first_seed + run.patients - 1
-    rows = run_logged(
-        {member.case_id: member for member in cohort(run.first_seed, last_seed, run.variant)},
-        partial(_run_member, analysis=family.name),
-        run.out / f"cases-{run.variant}.jsonl",
-        model_sha256=model_sha256(family),
-        workers=run.workers,
-        console=console,
-    )
-    cases = [case_of(row) for row in rows.values()]
-    data_name = f"virtual patients, {run.variant} generator, n = {len(cases)}, seeds {run.first_seed}-{last_seed}"
+    rows, data_name = _rows(family, run, f"cases-{run.variant}.jsonl", _run_member, console)
+    cases = [case_of(row) for row in rows]
     manifest = manifest_of(family)
     sources = {
         "scores": family.name,
@@ -117,7 +115,43 @@ def _run_scores(family: Family, run: CohortRun, name: str, console: Console) -> 
     return report.data_name, text, written
 
 
+def _run_detection(family: Family, run: CohortRun, name: str, console: Console) -> tuple[str, str, list[Path]]:
+    """The same of a cohort in which calcium is only looked for."""
+    rows, data_name = _rows(family, run, f"detection-{run.variant}.jsonl", _run_detection_member, console)
+    known = [field.name for field in fields(DetectionRecord)]
+    records = [DetectionRecord(**{key: row[key] for key in known}) for row in rows]
+    text = to_detection_markdown(detection_report(records, data_name))
+    path = run.out / f"{name}.md"
+    path.write_text(text, encoding="utf-8")
+    return data_name, text, [path]
+
+
+def _rows(
+    family: Family, run: CohortRun, log: str, run_member: Callable[..., dict[str, Any]], console: Console
+) -> tuple[list[dict[str, Any]], str]:
+    """The cases of a cohort and its name; cases that are in the folder are not run again."""
+    last_seed = run.first_seed + run.patients - 1
+    rows = run_logged(
+        {member.case_id: member for member in cohort(run.first_seed, last_seed, run.variant)},
+        partial(run_member, analysis=family.name),
+        run.out / log,
+        model_sha256=model_sha256(family),
+        workers=run.workers,
+        console=console,
+    )
+    name = f"virtual patients, {run.variant} generator, n = {len(rows)}, seeds {run.first_seed}-{last_seed}"
+    return list(rows.values()), name
+
+
 def _run_member(member: CohortMember, analysis: str) -> dict[str, Any]:
-    """In a worker process: one case, as one line of the log."""
+    """In a worker process: one scored case, as one line of the log."""
+    family, runtime = family_named(analysis), worker_runtime()
+    asked = None if family.second_opinion is None else family_named(family.second_opinion)
+    detector = None if asked is None else (asked, runtime.sessions(asked))
+    return to_row(run_case(member, family, runtime.sessions(family), detector))
+
+
+def _run_detection_member(member: CohortMember, analysis: str) -> dict[str, Any]:
+    """In a worker process: one case in which calcium is looked for, as one line of the log."""
     family = family_named(analysis)
-    return to_row(run_case(member, family, worker_runtime().sessions(family)))
+    return asdict(run_detection(member, family, worker_runtime().sessions(family)))

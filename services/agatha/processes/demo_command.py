@@ -28,6 +28,7 @@ from agatha.processes.phantom_command import render_scans
 from agatha.processes.serve_command import what_listens
 from agatha.processes.settings import PREFIX, TEST_PREFIX, ConfigurationError, Settings, read_settings
 from agatha.processes.standalone import Supervisor, child_environment, http_url, prepare, wait_until_up
+from agatha.store.paired_scores import CSCT_ANALYSIS
 
 #: How long a result may take, s; on two busy cores it takes about half a minute.
 RESULT_TIMEOUT_S: Final = 600.0
@@ -122,9 +123,9 @@ def _wait_for_result(
         while time.monotonic() < deadline and not stop.wait(0.5) and supervisor.usage_error is None:
             supervisor.restart_dead()
             results = _get(settings, f"/api/v1/studies/{study_uid}/results")
-            if results:
-                newest: dict[str, Any] = results[0]
-                return newest
+            for result in results or ():
+                if result["analysis"] == CSCT_ANALYSIS:
+                    return dict(result)
             timeline = _get(settings, f"/api/v1/studies/{study_uid}/timeline")
             if timeline and timeline["events"]:
                 progress.update(bar, description=timeline["events"][-1]["text"])

@@ -40,9 +40,10 @@ GPU_PROVIDERS: Final = frozenset({"TensorrtExecutionProvider", "CUDAExecutionPro
 SrSopClass = Literal["comprehensive-3d", "enhanced", "comprehensive"]
 
 #: Same as the names in coronary.registry, which is not imported: the listener has nothing to do with science.
-AnalysisName = Literal["csct-scoring", "ccta-scoring", "calcium-inpainting", "lumen-extraction"]
+AnalysisName = Literal["calcium-detection", "csct-scoring", "ccta-scoring", "calcium-inpainting", "lumen-extraction"]
 
-#: Lumen extraction writes two more series as large as the source: it is asked for by name.
+#: Asked for by name are lumen extraction, which writes two more series as large as the source, and the detection of
+#: calcium, which gives no score.
 DEFAULT_ANALYSES: Final[tuple[AnalysisName, ...]] = ("csct-scoring", "ccta-scoring", "calcium-inpainting")
 
 #: A list is written with commas.

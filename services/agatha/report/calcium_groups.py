@@ -71,6 +71,8 @@ def _total_group(request: ReportRequest, findings: CalciumFindings) -> Any:
     if request.concordance is not None:
         verdict = codes.DISCORDANT if request.concordance.is_discordant else codes.CONCORDANT
         append(group, [evaluation(codes.CONCORDANCE, verdict, request.concordance.text)])
+    if findings.second_opinion is not None:
+        append(group, explained(codes.SECOND_OPINION, [findings.second_opinion.verdict]))
     append(group, explained(codes.QUALITY_NOTE, findings.quality))
     return group
 

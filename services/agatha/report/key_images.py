@@ -11,16 +11,14 @@ from pydicom import Dataset
 
 from agatha.dicom import codes
 from agatha.report.measurement_report import device_observer
+from agatha.report.page_tiles import MAXIMUM_TILES
 from agatha.report.part10 import finish, series_arguments
 from agatha.report.request import DicomObject, ReportRequest
 from agatha.report.source_images import SourceImages, SourcePlane
 from coronary.contract import CalciumFindings
 
-#: Key slices at most: one page shows them at a readable size.
-MAXIMUM_KEY_SLICES = 6
 
-
-def key_slices(findings: CalciumFindings, limit: int = MAXIMUM_KEY_SLICES) -> tuple[int, ...]:
+def key_slices(findings: CalciumFindings, limit: int = MAXIMUM_TILES) -> tuple[int, ...]:
     """Slice indices that show the scored calcium, ascending.
 
     For each calcified vessel, most calcified first, the slice with most of its voxels; then further slices by their

@@ -1,8 +1,8 @@
 """The measurement report: DICOM SR by template TID 1500, for machines.
 
 Decides which groups a report has. Of a score: the total, all four vessels with their zeros, one group per lesion. Of
-derived series: one group per segment. With a refusal: one group that says why, and no number at all, because a number
-would be read as a score.
+derived series: one group per segment. Of a detection: the patient, one group per slice with calcium. With a refusal:
+one group that says why, and no number at all, because a number would be read as a score.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pydicom.sr.codedict import codes as dictionary
 
 from agatha.dicom import codes
 from agatha.report.calcium_groups import calcium_groups, lesion_group
+from agatha.report.detection_groups import detection_groups
 from agatha.report.part10 import finish, private_scheme, serial_number, series_arguments
 from agatha.report.report_groups import algorithm, append, explained, tracking
 from agatha.report.report_measurements import coding_of
@@ -23,6 +24,15 @@ from agatha.report.request import DicomObject, ReportRequest, SrSopClass
 from agatha.report.source_images import SourceImages
 from agatha.report.stenosis_groups import stenosis_groups
 from coronary.contract import CalciumFindings, Refusal
+
+#: What is missing where an analysis refused.
+_REASONS = {
+    "csct-scoring": codes.REASON_NOT_SCORED,
+    "ccta-scoring": codes.REASON_NOT_SCORED,
+    "calcium-inpainting": codes.REASON_NO_SERIES,
+    "lumen-extraction": codes.REASON_NO_SERIES,
+    "calcium-detection": codes.REASON_NOT_DETECTED,
+}
 
 _SR_CLASSES: dict[SrSopClass, type[Dataset]] = {
     "comprehensive-3d": sr.Comprehensive3DSR,
@@ -49,6 +59,8 @@ def write_measurement_report(
         groups = calcium_groups(request, request.calcium)
     elif request.derived is not None:
         groups = stenosis_groups(request, request.derived)
+    elif request.detection is not None:
+        groups = detection_groups(request, request.detection, sources)
     else:
         groups = [_refusal_group(request, request.refusal)]
     report = sr.MeasurementReport(
@@ -127,8 +139,7 @@ def _refusal_group(request: ReportRequest, refusal: Refusal | None) -> Any:
         finding_sites=[sr.FindingSite(codes.CORONARY_ARTERY)],
         algorithm_id=algorithm(request, request.algorithm_parameters),
     )
-    concept = codes.REASON_NO_SERIES if request.is_of_new_series else codes.REASON_NOT_SCORED
-    append(group, explained(concept, [refusal]))
+    append(group, explained(_REASONS[request.analysis], [refusal]))
     return group
 
 

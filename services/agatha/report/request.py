@@ -20,7 +20,7 @@ from coronary.concordance import Concordance, LimitsOfAgreement
 from coronary.contract import AcquisitionFacts, CalciumFindings, Findings, Refusal
 from coronary.ct_volume import CtVolume
 from coronary.derived_findings import DerivedContent, DerivedFindings
-from coronary.registry import family_named
+from coronary.detection_findings import DetectionFindings
 
 #: CT series made from the source, one image per slice.
 DerivedKind = Literal["ct-calcium-removed", "ct-non-contrast", "ct-lumen"]
@@ -176,6 +176,8 @@ class ReportRequest:
                 raise ValueError(f"{name}: shape {found}, the volume has {shape}")
         if len(self.source_paths) != shape[0]:
             raise ValueError(f"{len(self.source_paths)} source slices for a volume of {shape[0]}")
+        if self.detection is not None and len(self.detection.slice_probability) != shape[0]:
+            raise ValueError(f"{len(self.detection.slice_probability)} answers for a volume of {shape[0]} slices")
 
     def _check_concordance(self, concordance: Concordance) -> None:
         calcium = self.calcium
@@ -196,9 +198,9 @@ class ReportRequest:
         return self.findings if isinstance(self.findings, DerivedFindings) else None
 
     @property
-    def is_of_new_series(self) -> bool:
-        """Whether the analysis makes series: what it refuses is a series then, and no score."""
-        return family_named(self.analysis).needs is not None
+    def detection(self) -> DetectionFindings | None:
+        """The findings of a family that tells whether there is calcium."""
+        return self.findings if isinstance(self.findings, DetectionFindings) else None
 
     @property
     def frames(self) -> tuple[int | None, ...]:
@@ -292,6 +294,8 @@ def _shapes(findings: Findings) -> dict[str, tuple[int, ...]]:
             if each.is_altered is not None
         }
         return {**shapes, **altered, "coronary tree": findings.tree.shape_zyx}
+    if isinstance(findings, DetectionFindings):
+        return {}
     assert_never(findings)
 
 

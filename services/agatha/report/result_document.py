@@ -5,6 +5,7 @@ Decides names and shape only; every number comes unrounded from the same finding
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, Literal, Protocol
@@ -13,9 +14,10 @@ import numpy as np
 
 from agatha.report.request import DERIVED_KINDS, ReportRequest
 from coronary.calcium import CalciumScore, Lesion
-from coronary.contract import CalciumFindings, ContrastFindings
+from coronary.contract import CalciumFindings, ContrastFindings, DetectionFindings
 from coronary.coronary_tree import Centerline
 from coronary.derived_findings import DerivedFindings
+from coronary.detection_findings import SecondOpinion
 
 ResultState = Literal["completed", "refused", "failed"]
 
@@ -94,6 +96,7 @@ def result_document(
         "calcium": None if calcium is None else _calcium(request, calcium),
         "contrast": None if calcium is None or calcium.contrast is None else _contrast(request, calcium.contrast),
         "stenosis": None if request.derived is None else _stenosis(request.derived),
+        "detection": None if request.detection is None else _detection(request.detection),
         "concordance": None if request.concordance is None else request.concordance.as_dict(),
         "quality": [{"code": note.code, "text": note.text} for note in findings.quality] if findings else [],
         "parameters": dict(findings.parameters) if findings else {},
@@ -161,6 +164,7 @@ def _calcium(request: ReportRequest, findings: CalciumFindings) -> dict[str, Any
         "risk_category": score.risk_category,
         "cac_drs": score.cac_drs,
         "interval": _interval(findings),
+        "second_opinion": None if findings.second_opinion is None else _second_opinion(findings.second_opinion),
         "is_comparable": findings.is_comparable,
         "convention": score.convention,
         "alternative_scores": []
@@ -186,6 +190,20 @@ def _interval(findings: CalciumFindings) -> dict[str, Any] | None:
     """Interval of the total, with the scores without and with everything doubtful that it rests on."""
     interval, around = findings.interval, findings.around
     return None if interval is None or around is None else interval.as_dict() | asdict(around)
+
+
+def _second_opinion(opinion: SecondOpinion) -> dict[str, Any]:
+    """What the independent detection says of a score of zero; no probability where it could not say anything."""
+    return {"verdict": opinion.verdict.code, "text": opinion.verdict.text, "probability": opinion.probability}
+
+
+def _detection(findings: DetectionFindings) -> dict[str, Any]:
+    """Presence of calcium; a slice without heart has no probability."""
+    return {
+        "presence": findings.presence,
+        "probability": findings.probability,
+        "slice_probability": [None if math.isnan(each) else each for each in findings.slice_probability.tolist()],
+    }
 
 
 def _contrast(request: ReportRequest, contrast: ContrastFindings) -> dict[str, Any]:

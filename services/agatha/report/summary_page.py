@@ -6,15 +6,13 @@ scan is named as one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
 from PIL import Image
 
 from agatha.report.colours import VESSEL_RGB
 from agatha.report.derived_page import draw_derived
+from agatha.report.detection_page import draw_detection
 from agatha.report.drawing import Page
-from agatha.report.key_images import MAXIMUM_KEY_SLICES, key_slices
+from agatha.report.key_images import key_slices
 from agatha.report.page_frame import (
     CONTENT_BOTTOM,
     CONTENT_TOP,
@@ -28,8 +26,9 @@ from agatha.report.page_frame import (
     WIDTH,
     framed_page,
 )
+from agatha.report.page_tiles import LEFT_WIDTH, draw_tiles, spread_slices
 from agatha.report.request import ReportRequest
-from agatha.report.slice_tiles import CALCIUM_SCAN_WINDOW, CONTRAST_SCAN_WINDOW, crop_around, edge_letters, slice_tile
+from agatha.report.slice_tiles import CALCIUM_SCAN_WINDOW, CONTRAST_SCAN_WINDOW
 from agatha.report.source_images import SourceImages
 from coronary.calcium import (
     AGATSTON_THRESHOLD_HU,
@@ -42,18 +41,25 @@ from coronary.calcium import (
 from coronary.concordance import Concordance
 from coronary.contract import CalciumFindings, ContrastFindings, Refusal
 from coronary.ct_volume import CtVolume
-
-_TILE_SIDE = 254
-_TILE_GAP = 8
-_TILE_COLUMNS = 2
-_TILES_X = WIDTH - MARGIN - _TILE_COLUMNS * _TILE_SIDE - (_TILE_COLUMNS - 1) * _TILE_GAP
-_LEFT_WIDTH = _TILES_X - 2 * MARGIN
+from coronary.reasons import ZERO_CONFIRMED
 
 _TITLES = {
     "csct-scoring": "Coronary artery calcium score",
     "ccta-scoring": "Coronary calcium, estimated from contrast CT",
     "calcium-inpainting": "Coronary arteries without calcium",
     "lumen-extraction": "Coronary lumen",
+    "calcium-detection": "Presence of coronary calcium",
+}
+
+#: What a refusal means, and what it does not mean.
+_NO_SCORE = ("No score was computed", "This is not a score of zero.")
+_NO_SERIES = ("No series was made", "This says nothing about calcium or stenosis.")
+_REFUSED = {
+    "csct-scoring": _NO_SCORE,
+    "ccta-scoring": _NO_SCORE,
+    "calcium-inpainting": _NO_SERIES,
+    "lumen-extraction": _NO_SERIES,
+    "calcium-detection": ("Calcium was not looked for", "This does not mean that there is none."),
 }
 
 
@@ -63,6 +69,8 @@ def draw_summary(request: ReportRequest, sources: SourceImages) -> Image.Image:
     findings = request.calcium
     if request.derived is not None and request.volume is not None:
         draw_derived(page, request.volume, request.derived)
+    elif request.detection is not None and request.volume is not None:
+        draw_detection(page, sources, request.volume, request.detection)
     elif findings is not None and request.volume is not None:
         y = _draw_score(page, findings, y=CONTENT_TOP)
         y = _draw_table(page, findings, y=y + 14)
@@ -71,14 +79,14 @@ def draw_summary(request: ReportRequest, sources: SourceImages) -> Image.Image:
         _draw_notes(page, findings, request.concordance, y=y + 14)
         _draw_tiles(page, sources, request.volume, findings)
     elif request.refusal is not None:
-        _draw_refusal(page, request.refusal, is_of_new_series=request.is_of_new_series)
+        _draw_refusal(page, request.refusal, _REFUSED[request.analysis])
     return page.image
 
 
 def _draw_score(page: Page, findings: CalciumFindings, y: float) -> float:
     score, is_estimate = findings.score, findings.contrast is not None
     height = 132 if findings.interval is None else 158
-    page.box((MARGIN, y, MARGIN + _LEFT_WIDTH, y + height), PANEL)
+    page.box((MARGIN, y, MARGIN + LEFT_WIDTH, y + height), PANEL)
     label = "Agatston equivalent (contrast CT)" if is_estimate else "Total Agatston score"
     page.text((MARGIN + 20, y + 12), label, 17, MUTED)
     page.text((MARGIN + 20, y + 40), score_text(score.agatston.total), 58, TEXT, bold=True)
@@ -89,7 +97,7 @@ def _draw_score(page: Page, findings: CalciumFindings, y: float) -> float:
         page.text((x + 110, y + 12 + number * 32), value, 22, TEXT, bold=True)
     if findings.interval is not None:
         _draw_interval(page, findings.interval, y + 108)
-    page.text((MARGIN + 20, y + height - 24), remark(findings), 13, MUTED, max_width=_LEFT_WIDTH - 40)
+    page.text((MARGIN + 20, y + height - 24), remark(findings), 13, MUTED, max_width=LEFT_WIDTH - 40)
     return y + height
 
 
@@ -97,7 +105,7 @@ def _draw_interval(page: Page, interval: ScoreInterval, y: float) -> None:
     """Limits of the score in one line, with what they were measured on."""
     text = f"{100 * INTERVAL_CONFIDENCE:.0f} % interval {score_text(interval.low, 0)}–{score_text(interval.high, 0)}"
     width = page.text((MARGIN + 20, y), text, 17, TEXT)
-    room = _LEFT_WIDTH - 52 - width
+    room = LEFT_WIDTH - 52 - width
     page.text((MARGIN + 32 + width, y + 3), f"measured on {interval.data}", 13, MUTED, max_width=room)
 
 
@@ -105,8 +113,11 @@ def remark(findings: CalciumFindings) -> str:
     """What a reader must know beside the total: what zero means here, what it must not be compared with."""
     is_zero = findings.score.agatston.total == 0
     if findings.contrast is None:
+        opinion = findings.second_opinion
+        is_confirmed = opinion is not None and opinion.verdict.code == ZERO_CONFIRMED
+        more = "; the independent detection sees none either" if is_confirmed else ""
         parts = (
-            f"No calcium of {AGATSTON_THRESHOLD_HU} HU or more was assigned to a vessel." if is_zero else "",
+            f"No calcium of {AGATSTON_THRESHOLD_HU} HU or more was assigned to a vessel{more}." if is_zero else "",
             "" if findings.is_comparable else "Not comparable with reference scores: see the notes.",
         )
         return " ".join(filter(None, parts))
@@ -119,7 +130,7 @@ def _draw_table(page: Page, findings: CalciumFindings, y: float) -> float:
     """One row per vessel, zeros included, and the total."""
     columns = (250, 390, 534, 670)
     row_height = 38
-    page.box((MARGIN, y, MARGIN + _LEFT_WIDTH, y + row_height * 6 + 10), PANEL)
+    page.box((MARGIN, y, MARGIN + LEFT_WIDTH, y + row_height * 6 + 10), PANEL)
     agatston = "Agatston" if findings.contrast is None else "Agatston eq."
     heads = ("Lesions", agatston, "Volume mm³", "Mass mg")
     page.text((MARGIN + 20, y + 12), "Vessel", 15, MUTED)
@@ -127,7 +138,7 @@ def _draw_table(page: Page, findings: CalciumFindings, y: float) -> float:
         page.text((MARGIN + x, y + 12), head, 15, MUTED, anchor="ra")
     for number, vessel in enumerate((*Vessel, None), start=1):
         top = y + number * row_height + 6
-        page.line((MARGIN + 14, top - 3), (MARGIN + _LEFT_WIDTH - 14, top - 3), RULE)
+        page.line((MARGIN + 14, top - 3), (MARGIN + LEFT_WIDTH - 14, top - 3), RULE)
         if vessel is not None:
             page.draw.rectangle((MARGIN + 20, top + 8, MARGIN + 36, top + 24), fill=VESSEL_RGB[vessel])
         name = "Total" if vessel is None else vessel.name
@@ -146,7 +157,7 @@ def _cells(score: CalciumScore, vessel: Vessel | None) -> tuple[str, str, str, s
 
 def _draw_calibration(page: Page, contrast: ContrastFindings, y: float) -> float:
     """What the thresholds were adapted to, and how firm the estimate is."""
-    page.box((MARGIN, y, MARGIN + _LEFT_WIDTH, y + 64), PANEL)
+    page.box((MARGIN, y, MARGIN + LEFT_WIDTH, y + 64), PANEL)
     shift = f"{contrast.threshold_shift_hu:g} HU"
     cells = (
         ("Calibration factor", f"{contrast.calibration_factor_hu:.0f} HU"),
@@ -164,8 +175,8 @@ def _draw_calibration(page: Page, contrast: ContrastFindings, y: float) -> float
 def _draw_notes(page: Page, findings: CalciumFindings, concordance: Concordance | None, y: float) -> None:
     """Comparison with the other scan of the study, quality notes, then how the score was made, down to the footer."""
     bottom = float(CONTENT_BOTTOM)
-    page.box((MARGIN, y, MARGIN + _LEFT_WIDTH, bottom), PANEL)
-    x, width = MARGIN + 20, _LEFT_WIDTH - 40
+    page.box((MARGIN, y, MARGIN + LEFT_WIDTH, bottom), PANEL)
+    x, width = MARGIN + 20, LEFT_WIDTH - 40
     y += 12
     if concordance is not None:
         colour = WARNING if concordance.is_discordant else TEXT
@@ -190,64 +201,21 @@ def _draw_notes(page: Page, findings: CalciumFindings, concordance: Concordance 
     page.paragraph((x, y + 24), text, 13, MUTED, width=width, lines=4)
 
 
-@dataclass(frozen=True, slots=True)
-class _Tile:
-    index: int
-    x: int
-    y: int
-
-
 def _draw_tiles(page: Page, sources: SourceImages, volume: CtVolume, findings: CalciumFindings) -> None:
     """Key slices in two columns; without calcium evenly spaced slices, so that a reader can check the zero."""
-    slices = key_slices(findings)
-    heading = "Slices with scored calcium, outlined by vessel"
-    if not slices:
-        count = volume.voxels_hu.shape[0]
-        slices = tuple(int(z) for z in np.unique(np.linspace(0.2, 0.8, MAXIMUM_KEY_SLICES) * (count - 1)).astype(int))
-        slices = tuple(sorted(set(slices)))
-        heading = "No scored calcium; slices across the volume"
-    page.text((_TILES_X, 158), heading, 16, MUTED, max_width=WIDTH - MARGIN - _TILES_X)
-    crop = crop_around(volume, findings.vessel_labels)
-    letters = edge_letters(volume)
     window = CALCIUM_SCAN_WINDOW if findings.contrast is None else CONTRAST_SCAN_WINDOW
-    for number, index in enumerate(slices):
-        row, column = divmod(number, _TILE_COLUMNS)
-        tile = _Tile(index, _TILES_X + column * (_TILE_SIDE + _TILE_GAP), 186 + row * (_TILE_SIDE + _TILE_GAP))
-        picture = slice_tile(volume, findings.vessel_labels, index, crop, _TILE_SIDE, window)
-        page.image.paste(picture, (tile.x, tile.y))
-        _label_tile(page, tile, letters, sources, volume, findings)
+    if slices := key_slices(findings):
+        heading = "Slices with scored calcium, outlined by vessel"
+        draw_tiles(page, sources, volume, slices, heading, window, findings.vessel_labels)
+    else:
+        heading = "No scored calcium; slices across the volume"
+        draw_tiles(page, sources, volume, spread_slices(volume), heading, window)
 
 
-def _label_tile(
-    page: Page,
-    tile: _Tile,
-    letters: tuple[str, str, str, str],
-    sources: SourceImages,
-    volume: CtVolume,
-    findings: CalciumFindings,
-) -> None:
-    left, right, top, bottom = letters
-    middle_x, middle_y = tile.x + _TILE_SIDE / 2, tile.y + _TILE_SIDE / 2 - 8
-    below, beyond = tile.y + _TILE_SIDE - 20, tile.x + _TILE_SIDE - 6
-    page.text((tile.x + 6, middle_y), left, 13, WARNING, on_picture=True)
-    page.text((beyond, middle_y), right, 13, WARNING, anchor="ra", on_picture=True)
-    page.text((middle_x, tile.y + 4), top, 13, WARNING, anchor="ma", on_picture=True)
-    page.text((middle_x, below), bottom, 13, WARNING, anchor="ma", on_picture=True)
-    where = f"slice {tile.index + 1}/{volume.voxels_hu.shape[0]}"
-    page.text((tile.x + 6, below), where, 13, TEXT, on_picture=True)
-    page.text((beyond, below), sources.planes[tile.index].label, 13, TEXT, anchor="ra", on_picture=True)
-    x = tile.x + 6.0
-    for vessel in Vessel:
-        if np.any(findings.vessel_labels[tile.index] == vessel):
-            x += page.text((x, tile.y + 5), vessel.name, 14, VESSEL_RGB[vessel], bold=True, on_picture=True) + 8
-
-
-def _draw_refusal(page: Page, refusal: Refusal, *, is_of_new_series: bool) -> None:
+def _draw_refusal(page: Page, refusal: Refusal, meaning: tuple[str, str]) -> None:
     page.box((MARGIN, 190, WIDTH - MARGIN, 520), PANEL, REFUSED)
     x, width = MARGIN + 32, WIDTH - 2 * MARGIN - 64
-    heading, remark_text = "No score was computed", "This is not a score of zero."
-    if is_of_new_series:
-        heading, remark_text = "No series was made", "This says nothing about calcium or stenosis."
+    heading, remark_text = meaning
     page.text((x, 218), heading, 40, REFUSED, bold=True)
     page.text((x, 276), remark_text, 22, TEXT, bold=True)
     y = page.paragraph((x, 330), refusal.text, 22, TEXT, width=width, lines=4)

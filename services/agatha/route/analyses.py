@@ -21,9 +21,16 @@ class AnalysisDecision:
 def decide_analyses(
     decision: RouteDecision, assembled: AssembledSeries, families: Sequence[Family]
 ) -> tuple[AnalysisDecision, ...]:
-    """Ask every family that is for this kind of series; one that needs a refused analysis is left out."""
+    """Ask every family that is for this kind of series.
+
+    Left out are one that needs a refused analysis, and a second opinion that is refused with the score it is for: both
+    would only say the same again.
+    """
     refusals: dict[str, Refusal | None] = {}
     for family in families:
         if family.series_kind == decision.kind and refusals.get(family.needs or "") is None:
             refusals[family.name] = family.check_eligibility(assembled.facts, assembled.volume)
-    return tuple(AnalysisDecision(name, refusal) for name, refusal in refusals.items())
+    repeated = {family.second_opinion for family in families if refusals.get(family.name) is not None}
+    return tuple(
+        AnalysisDecision(name, refusal) for name, refusal in refusals.items() if refusal is None or name not in repeated
+    )

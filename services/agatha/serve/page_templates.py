@@ -20,6 +20,7 @@ from agatha.serve.display_text import (
     words,
 )
 from agatha.serve.links import Links
+from coronary.detection_findings import presence_text
 
 
 class PageTemplates:
@@ -37,6 +38,7 @@ class PageTemplates:
             number=number,
             whole=whole,
             percent=percent,
+            presence=presence_text,
             probabilities=probabilities,
             signed=signed,
             signed_hu=signed_hu,

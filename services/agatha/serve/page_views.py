@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from agatha.serve.documents import Analysis
 from agatha.serve.instances_api import find_output
 from agatha.serve.lesion_frames import UnreadableSegmentation, choose_key_slices, read_lesion_frames
 from agatha.serve.pictures import CONTRAST_WINDOW, Window, key_slice_window
@@ -19,6 +20,8 @@ from agatha.serve.study_queries import ServeContext, read_study
 from agatha.store.paired_scores import latest_results, paired_scores
 from agatha.store.records import EventRecord, OutputRecord, ResultRecord, SeriesRecord, StudyRecord
 from agatha.store.units_of_work import Reading
+from coronary.detection_findings import CalciumPresence
+from coronary.reasons import NEEDS_READING
 
 #: How the kinds of outputs are called on a page.
 OUTPUT_NAMES = {
@@ -37,6 +40,16 @@ OUTPUT_NAMES = {
 }
 #: Derived series that is shown beside its source.
 COMPARED_KIND = "ct-calcium-removed"
+#: What it means that an analysis refused.
+_NO_SCORE = "No score was computed. This is not a score of zero."
+_NO_SERIES = "No series was made."
+REFUSALS: Mapping[Analysis, str] = {
+    "csct-scoring": _NO_SCORE,
+    "ccta-scoring": _NO_SCORE,
+    "calcium-inpainting": _NO_SERIES,
+    "lumen-extraction": _NO_SERIES,
+    "calcium-detection": "Calcium was not looked for. This does not mean that there is none.",
+}
 #: Kinds that are made to be looked at.
 PICTURE_KINDS = ("summary", "tree-views")
 VESSELS = ("total", "LM", "LAD", "LCX", "RCA")
@@ -56,12 +69,17 @@ class ScoreBrief:
 
 @dataclass(frozen=True, slots=True)
 class WorklistRow:
-    """One study in the work list: its scores, whether they contradict each other, and in words why there are none."""
+    """One study in the work list: its scores, whether they contradict each other, and in words why there are none.
+
+    `presence` is what the detection says where it was asked for, `doubtful_zero` why a score of zero needs reading.
+    """
 
     study: StudyRecord
     scores: Sequence[ScoreBrief]
     notes: Sequence[str]
     discordance: str | None
+    presence: CalciumPresence | None
+    doubtful_zero: str | None
     has_calcium_removed: bool
 
 
@@ -189,7 +207,22 @@ def worklist_row(reading: Reading, study: StudyRecord) -> WorklistRow:
         ]
     discordance = pair.concordance.text if pair is not None and pair.concordance.is_discordant else None
     has_calcium_removed = any(COMPARED_KIND in _kinds(result) for result in results)
-    return WorklistRow(study, scores, notes, discordance, has_calcium_removed)
+    presences = [detection["presence"] for result in results if (detection := result.document.get("detection"))]
+    doubts = [
+        note["text"]
+        for result in results
+        for note in result.document.get("quality", ())
+        if note["code"] in NEEDS_READING
+    ]
+    return WorklistRow(
+        study=study,
+        scores=scores,
+        notes=notes,
+        discordance=discordance,
+        presence=presences[0] if presences else None,
+        doubtful_zero=" ".join(doubts) or None,
+        has_calcium_removed=has_calcium_removed,
+    )
 
 
 def _kinds(result: ResultRecord) -> set[str]:

@@ -15,7 +15,7 @@ from agatha.serve.conditional import entity_tag
 from agatha.serve.documents import StudyState
 from agatha.serve.instances_api import Frame, key_slice_response
 from agatha.serve.lesion_frames import SourceImage
-from agatha.serve.page_views import QUANTITIES, VESSELS, study_view, worklist_row
+from agatha.serve.page_views import QUANTITIES, REFUSALS, VESSELS, study_view, worklist_row
 from agatha.serve.study_queries import ServeContext, StudyFilter, reopen_study
 from agatha.store.records import STUDY_STATES
 
@@ -74,7 +74,9 @@ def pages_router(context: ServeContext) -> APIRouter:
     @router.get("/studies/{study_instance_uid}")
     def study(study_instance_uid: str) -> HTMLResponse:
         view = study_view(context, study_instance_uid)
-        return HTMLResponse(templates.render("study.html", view=view, quantities=QUANTITIES, vessels=VESSELS))
+        return HTMLResponse(
+            templates.render("study.html", view=view, quantities=QUANTITIES, vessels=VESSELS, refusals=REFUSALS)
+        )
 
     @router.post("/studies/{study_instance_uid}/reprocess")
     def reprocess(study_instance_uid: str) -> RedirectResponse:

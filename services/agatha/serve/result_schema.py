@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 
 from agatha.serve.documents import Analysis, Document, ModelIdentity, Reason, ResultState, StoredDocument, Uid
 from coronary.calcium import RiskCategory
+from coronary.detection_findings import CalciumPresence
 
 EXAMPLE_VESSELS: dict[str, float] = {"total": 123.4, "LM": 0.0, "LAD": 98.1, "LCX": 0.0, "RCA": 25.3}
 EXAMPLE_MODEL = {"name": "csct-scoring-unetpp", "version": "0.4.0", "sha256": "9f2c…"}
@@ -48,6 +49,7 @@ EXAMPLE_RESULT: dict[str, Any] = {
             "lowest": 104.2,
             "highest": 140.9,
         },
+        "second_opinion": None,
         "is_comparable": True,
         "lesions": [
             {
@@ -159,6 +161,18 @@ class IntervalDocument(StoredDocument):
     data: str = Field(description="What limits and probabilities were measured on.")
 
 
+class SecondOpinionDocument(StoredDocument):
+    """What an independent detection says of a score of zero."""
+
+    verdict: Literal["ZERO_CONFIRMED", "ZERO_CONTRADICTED", "ZERO_NOT_CONFIRMED"] = Field(
+        description="All but the first need reading; the quality notes then hold the same code."
+    )
+    text: str = Field(description="One sentence for a person.")
+    probability: float | None = Field(
+        description="Probability (0 to 1) of coronary calcium; null where the detection could not say anything."
+    )
+
+
 class CalciumDocument(StoredDocument):
     """All calcium numbers of one series."""
 
@@ -169,6 +183,9 @@ class CalciumDocument(StoredDocument):
     cac_drs: str = Field(pattern=r"^A[0-3]/N[0-4]$", examples=["A2/N3"])
     interval: IntervalDocument | None = Field(
         None, description="Null for an estimate from contrast CT and in results of earlier versions."
+    )
+    second_opinion: SecondOpinionDocument | None = Field(
+        None, description="Null for a score above zero, an estimate from contrast CT, and results of earlier versions."
     )
     is_comparable: bool | None = Field(
         None,
@@ -265,6 +282,16 @@ class StenosisDocument(StoredDocument):
     segments: list[SegmentReading]
 
 
+class DetectionDocument(StoredDocument):
+    """Whether there is coronary calcium, without a score."""
+
+    presence: CalciumPresence = Field(description="`low` below an expected Agatston score of 20, `high` from there on.")
+    probability: float = Field(description="Probability (0 to 1) of any coronary calcium.")
+    slice_probability: list[float | None] = Field(
+        description="The same per slice along the normal of the volume; null where no heart is seen."
+    )
+
+
 class ComparedCategories(StoredDocument):
     """Risk categories of the two scores."""
 
@@ -325,6 +352,9 @@ class ResultDocument(StoredDocument):
     )
     stenosis: StenosisDocument | None = Field(
         None, description="Null but for an analysis that makes new series; such a result has no `calcium`."
+    )
+    detection: DetectionDocument | None = Field(
+        None, description="Null but for the detection of calcium; such a result has no `calcium`, which is a score."
     )
     concordance: ConcordanceDocument | None = Field(
         None,

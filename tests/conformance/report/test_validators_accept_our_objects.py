@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ from builders.findings import (
     contrast_volume,
     derived_findings,
     derived_request,
+    detection_findings,
+    detection_request,
     findings_of,
     report_request,
     write_ct_series,
@@ -34,6 +37,7 @@ from builders.findings import (
 from coronary.calcium import VesselValues
 from coronary.concordance import LimitsOfAgreement, compare_scores
 from coronary.contract import QualityNote, Refusal
+from coronary.second_opinion import with_opinion_on_zero
 
 PIXELMED_JAR = Path("/usr/share/java/pixelmed.jar")
 
@@ -74,6 +78,7 @@ PIXELMED_ALLOWED = [
     r"\((CACDRS|CACRISK)(-CCTA)?,99AGATHA,.*Content Item not in template",
     r"\((CONCORDANCE|QUALITY|NOTSCORED|NOSERIES|EXPLANATION),99AGATHA,.*Content Item not in template",
     r"\((CADRADS-DERIVED|DERIVEDREAD),99AGATHA,.*Content Item not in template",
+    r"\((CACPRESENCE|CACAMOUNT|ZEROVOTE|NOTDETECTED),99AGATHA,.*Content Item not in template",
     r"UIDREF \(121232,DCM,.*code meaning in template concept name",  # only capital letters differ
     r"^Found |validation complete$|Validation Complete$|^SLF4J:",
 ]
@@ -150,6 +155,27 @@ def _derived(folder: Path) -> ReportRequest:
     return derived_request(paths, volume, derived_findings(volume, findings))
 
 
+def _detection(folder: Path) -> ReportRequest:
+    volume, _ = calcified_volume()
+    return detection_request(write_ct_series(folder, volume), volume, detection_findings(volume, {2: 0.4, 5: 0.97}))
+
+
+def _detection_in_enhanced(folder: Path) -> ReportRequest:
+    """The slices that are referred to are frames."""
+    enhanced = _enhanced(folder)
+    assert enhanced.volume is not None
+    found = detection_findings(enhanced.volume, {1: 0.9})
+    return replace(enhanced, analysis="calcium-detection", findings=found)
+
+
+def _contradicted_zero(folder: Path) -> ReportRequest:
+    zero = _zero(folder)
+    assert zero.volume is not None
+    assert zero.calcium is not None
+    opinion = detection_findings(zero.volume, {1: 0.9})
+    return replace(zero, findings=with_opinion_on_zero(zero.calcium, opinion))
+
+
 CASES: dict[str, Callable[[Path], ReportRequest]] = {
     "calcified": _calcified,
     "enhanced SR": _older_report,
@@ -161,6 +187,9 @@ CASES: dict[str, Callable[[Path], ReportRequest]] = {
     "contrast zero": _contrast_zero,
     "contrast refused": _contrast_refused,
     "derived": _derived,
+    "detection": _detection,
+    "detection in enhanced source": _detection_in_enhanced,
+    "contradicted zero": _contradicted_zero,
 }
 
 
@@ -206,7 +235,7 @@ def test_dsrdump_reads_the_reports(written: dict[str, Path]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["calcified", "refused", "contrast", "derived"])
+@pytest.mark.parametrize("case", ["calcified", "refused", "contrast", "derived", "detection"])
 def test_pixelmed_finds_the_templates_followed(case: str, tmp_path: Path) -> None:
     java = _need(shutil.which("java"), "apt-get install default-jre-headless")
     _need(str(PIXELMED_JAR) if PIXELMED_JAR.exists() else None, "apt-get install libpixelmed-java")

@@ -10,7 +10,8 @@ from PIL import Image
 
 from builders.findings import STUDY_UID
 from builders.paired_studies import WIDE, write_contrast_result, write_paired_study
-from builders.served_studies import GAP, facts, receive, settle, write_scored_study
+from builders.served_studies import GAP, facts, receive, settle, write_scored_study, write_zero_study
+from coronary.contract import Refusal
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 MARK = "Research use only – not for diagnostic use"
@@ -262,3 +263,31 @@ def test_the_contrast_in_a_key_slice_is_grey_and_not_as_white_as_the_calcium(sto
     pixels = np.asarray(Image.open(io.BytesIO(client.get(address).content)).convert("RGB"))
     assert (pixels == 140).all(axis=2).sum() > 500
     assert (pixels == 233).all(axis=2).sum() < 50, "some are left where the calcium was smoothed"
+
+
+def test_a_contradicted_zero_stands_out_in_the_work_list_and_says_why(store, client):
+    write_zero_study(store, 0.9)
+    listed = text_of(client.get("/").text)
+    assert "zero needs reading" in listed
+    assert "calcium seen (score of 20 or more expected)" in listed
+    page = text_of(client.get(f"/studies/{STUDY_UID}").text)
+    assert "zero needs reading" in page
+    assert "the independent detection sees coronary calcium (probability 0.90, most likely in slice 5)" in page
+    assert "Coronary calcium, without a score" in page
+    assert "Probability of any calcium 90 %" in page
+
+
+def test_a_confirmed_zero_is_marked_on_its_page_and_not_in_the_work_list(store, client):
+    write_zero_study(store, 0.1)
+    assert "needs reading" not in text_of(client.get("/").text)
+    page = text_of(client.get(f"/studies/{STUDY_UID}").text)
+    assert "zero confirmed" in page
+    assert "no calcium seen" in page
+
+
+def test_a_zero_whose_detection_was_refused_needs_reading(store, client):
+    write_zero_study(store, Refusal("HEART_NOT_FOUND", "No heart was seen between two lungs."))
+    page = text_of(client.get(f"/studies/{STUDY_UID}").text)
+    assert "zero needs reading" in page
+    assert "Calcium was not looked for. This does not mean that there is none." in page
+    assert "No heart was seen between two lungs." in page

@@ -5,7 +5,7 @@ import pytest
 
 from coronary.calcium_detection import predict
 from coronary.calcium_detection.layouts import PICTURE_PIXELS, WINDOW_HU
-from coronary.contract import Refusal
+from coronary.contract import AcquisitionFacts, Refusal
 from coronary.ct_volume import CtVolume
 
 AFFINE = np.diag([0.5, 0.5, 3.0, 1.0])
@@ -34,12 +34,13 @@ def thorax(monkeypatch):
     heart = np.zeros((6, 240, 240), bool)
     heart[1:5, 60:180, 60:180] = True
     monkeypatch.setattr(predict, "heart_mask", lambda _volume: heart)
+    monkeypatch.setattr(predict, "SCANNED_SHARE", predict.TRAINED_SHARE)
     return np.full(heart.shape, 40, np.int16)
 
 
 def detect(hu):
     session, heard = BrightestPixel(), []
-    return predict.predict(session, CtVolume(hu, AFFINE), heard.append), session, heard
+    return predict.predict(session, CtVolume(hu, AFFINE), AcquisitionFacts(), heard.append), session, heard
 
 
 def test_nothing_bright_is_nothing_to_look_at_and_no_calcium(thorax):
@@ -75,6 +76,14 @@ def test_much_may_be_many_little_ones(thorax):
 
 
 def test_without_a_heart_nothing_can_be_said():
-    found = predict.predict(BrightestPixel(), CtVolume(np.full((3, 64, 64), 40, np.int16), AFFINE), lambda _: None)
+    found = predict.predict(
+        BrightestPixel(), CtVolume(np.full((3, 64, 64), 40, np.int16), AFFINE), AcquisitionFacts(), lambda _: None
+    )
     assert isinstance(found, Refusal)
     assert found.code == "HEART_NOT_FOUND"
+
+
+def test_calcium_is_rarer_in_a_scan_than_in_training():
+    assert predict.in_a_scan(0.9) == pytest.approx(0.5)
+    assert (predict.in_a_scan(0.0), predict.in_a_scan(1.0)) == (0.0, 1.0)
+    assert predict.in_a_scan(0.5) == pytest.approx(0.1)

@@ -20,6 +20,7 @@ class Scoring:
     eligibility: Refusal | None = None
     calls: int = 0
     name, package, series_kind, needs = "ccta-scoring", "", "ccta", None
+    second_opinion = None
 
     def check_eligibility(self, _facts, _volume, /):
         return self.eligibility
@@ -34,6 +35,7 @@ class Scoring:
 class Deriving:
     basis: Any = None
     name, package, series_kind, needs = "calcium-inpainting", "", "ccta", "ccta-scoring"
+    second_opinion = None
 
     def check_eligibility(self, _facts, _volume, /):
         return None

@@ -11,6 +11,7 @@ from agatha.processes import cohort_command, stenosis_cohort
 from agatha.processes.cli import app
 from agatha.processes.model_card import write_figures
 from agatha.processes.settings import ConfigurationError
+from coronary.registry import family_named, model_sha256
 
 EVALUATION = Path(__file__).parents[3] / "docs/evaluation"
 NAME = "ccta-scoring-standard"
@@ -91,10 +92,47 @@ def test_cards_have_the_blocks_their_commands_write():
     for folder, name in (
         ("csct_scoring", "csct-scoring-standard"),
         ("csct_scoring", "csct-scoring-external"),
+        ("calcium_detection", "calcium-detection-standard"),
         ("calcium_inpainting", "calcium-inpainting-standard"),
     ):
         card = (models / folder / "README.md").read_text(encoding="utf-8")
         assert card.count(f"<!-- figures: {name} -->") == card.count(f"<!-- end of figures: {name} -->") == 1
+
+
+def test_the_detection_is_measured_against_the_exact_score(monkeypatch, tmp_path):
+    answers = {1: (0.0, 0.1, "none"), 2: (12.0, 0.9, "low"), 3: (0.0, 0.2, "none"), 4: (30.0, 0.3, "none")}
+    rows = {
+        f"standard-{seed}": {
+            "case_id": f"standard-{seed}",
+            "true_agatston": score,
+            "probability": probability,
+            "presence": presence,
+            "refusal": "",
+            "covariates": {"distractors": ""},
+            "model_sha256": "of the network",
+        }
+        for seed, (score, probability, presence) in answers.items()
+    }
+    asked = {}
+
+    def run_logged(members, run, log, *, model_sha256, **_):
+        asked.update(members=list(members), run=run, log=log, model_sha256=model_sha256)
+        return rows
+
+    monkeypatch.setattr(cohort_command, "run_logged", run_logged)
+    result = run("calcium-detection", "--first-seed", 1, "--patients", 4, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert asked["members"] == list(rows)
+    assert (asked["run"].func, asked["run"].keywords) == (
+        cohort_command._run_detection_member,
+        {"analysis": "calcium-detection"},
+    )
+    assert asked["log"] == tmp_path / "detection-standard.jsonl"
+    assert asked["model_sha256"] == model_sha256(family_named("calcium-detection"))
+    text = (tmp_path / "calcium-detection-standard.md").read_text(encoding="utf-8")
+    assert "Calcium per patient: virtual patients, standard generator, n = 4, seeds 1-4" in text
+    assert "| Sensitivity | 1/2," in text
+    assert "| Specificity | 2/2, 100.0 %" in text
 
 
 def test_the_stenosis_study_says_how_much_was_erased_and_who_was_refused(stenosis, tmp_path, monkeypatch):

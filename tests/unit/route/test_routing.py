@@ -283,6 +283,7 @@ class AskedFamily:
     series_kind: str
     package: str = ""
     needs: str | None = None
+    second_opinion: str | None = None
 
     def check_eligibility(self, *_):
         return Refusal("KVP_NOT_120", "100 kV")
@@ -296,3 +297,15 @@ def test_only_families_for_the_kind_are_asked_and_their_refusal_is_kept(native):
     families = [AskedFamily("csct-scoring", "csct"), AskedFamily("ccta-scoring", "ccta")]
     decisions = decide_analyses(route_series(series), series, families)
     assert [(one.analysis, one.refusal.code) for one in decisions if one.refusal] == [("csct-scoring", "KVP_NOT_120")]
+
+
+def test_a_second_opinion_that_is_refused_with_the_score_says_nothing_twice(native):
+    series = assembled(CALCIUM_SCORE, native)
+    asked, asking = (
+        AskedFamily("calcium-detection", "csct"),
+        AskedFamily("csct-scoring", "csct", second_opinion="calcium-detection"),
+    )
+    decisions = decide_analyses(route_series(series), series, [asked, asking])
+    assert [one.analysis for one in decisions] == ["csct-scoring"]
+    alone = decide_analyses(route_series(series), series, [asked])
+    assert [one.analysis for one in alone] == ["calcium-detection"], "nobody else says why"

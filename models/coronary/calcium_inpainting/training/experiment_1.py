@@ -58,6 +58,7 @@ def errors(found_hu: NDArray[np.float32], true_hu: NDArray[np.float32], hidden: 
 def run(config: Mapping[str, Any], cases: Sequence[Path], out: Path) -> str:
     """Train what is not trained yet, restore the patches, write ``experiment-1.png``; returns the table."""
     true_hu = unseen_patches(config)
+    optimisation = {**config["optimisation"], "steps": config["experiment_1"]["steps"]}
     seen, wanted = load_patches(cases)
     rows = ["| network | " + " | ".join(f"{side}³, patch | {side}³, hidden" for side in HIDDEN_VOXELS) + " |"]
     rows.append("|---" * (1 + 2 * len(HIDDEN_VOXELS)) + "|")
@@ -66,7 +67,7 @@ def run(config: Mapping[str, Any], cases: Sequence[Path], out: Path) -> str:
         hidden = hidden_cube(side)
         restored[FILL, side] = fill(true_hu, hidden)
         for name in NETWORK_NAMES:
-            network = train(name, side, config["optimisation"], seen, wanted, out / f"{name}-{side}")
+            network = train(name, side, optimisation, seen, wanted, out / f"{name}-{side}")
             restored[name, side] = restore(network, true_hu, hidden)
     for name in (*NETWORK_NAMES, FILL):
         values = []
@@ -77,7 +78,9 @@ def run(config: Mapping[str, Any], cases: Sequence[Path], out: Path) -> str:
     _draw(true_hu, restored, out / "experiment-1.png")
     first, last = config["experiment_1"]["seeds"]
     data = f"virtual patients, n = {len(true_hu)} patches without calcium, seeds {first}-{last}"
-    return f"Mean squared error, HU² ({data}; experiment 1 of paper 2)\n\n" + "\n".join(rows) + "\n"
+    trained = f"{optimisation['steps']} steps of {optimisation['batch']} of {len(seen)} patches of other patients"
+    title = f"Mean squared error, HU² ({data}; trained in {trained}; experiment 1 of paper 2)"
+    return f"{title}\n\n" + "\n".join(rows) + "\n"
 
 
 def _draw(true_hu: NDArray[np.float32], restored: Mapping[tuple[str, int], NDArray[np.float32]], path: Path) -> None:

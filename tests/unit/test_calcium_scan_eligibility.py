@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from coronary.calcium_scan_eligibility import check_eligibility
 from coronary.contract import AcquisitionFacts
-from coronary.csct_scoring.eligibility import check_eligibility
 from coronary.ct_volume import CtVolume
 
 

@@ -1,4 +1,4 @@
-"""Which volumes the CSCT scoring family accepts: acquisitions on which an Agatston score has its meaning."""
+"""Which calcium-scoring CTs are scored and looked at: acquisitions on which an Agatston score has its meaning."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAXIMUM_PIXEL_MM = 1.0
 
 
 def check_eligibility(facts: AcquisitionFacts, volume: CtVolume) -> Refusal | None:
-    """Say why `volume` must not be scored, or None.
+    """Say why `volume` must not be analysed, or None.
 
     Refused: tube voltage other than 120 kV, slices thicker than 3 mm, pixels larger than 1 mm. A header without
     tube voltage is refused too: 130 HU means another amount of calcium at another voltage.
