@@ -6,6 +6,7 @@ out, or the detection. A zero that one doubts needs a clear answer of the other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -24,14 +25,15 @@ from coronary.reasons import (
 DOUBTFUL_PROBABILITY: Final = 0.2
 
 
-def with_opinion_on_zero(score: CalciumFindings, opinion: DetectionFindings | Refusal) -> CalciumFindings:
-    """A score with the opinion on it if it is zero; any other score as it is.
+def with_opinion_on_zero(score: CalciumFindings, ask: Callable[[], DetectionFindings | Refusal]) -> CalciumFindings:
+    """A score with the opinion on it if it is zero; any other score as it is, and nobody is asked.
 
     A zero that is confirmed carries no note, also where the score alone was uncertain: it then rests on two networks
     that see the scan in different ways. One that is not confirmed has the verdict as its first note.
     """
     if score.score.agatston.total > 0:
         return score
+    opinion = ask()
     doubts = [note for note in score.quality if note.code == ZERO_UNCERTAIN]
     verdict = verdict_on_zero(opinion, is_doubtful=bool(doubts))
     probability = None if isinstance(opinion, Refusal) else opinion.probability

@@ -212,5 +212,5 @@ def write_zero_study(store: Store, opinion: Refusal | float) -> ResultRecord:
     else:
         detected = detection_findings(volume, {4: opinion})
         complete(store, series, detection_request(paths, volume, detected))
-    zero = with_opinion_on_zero(findings_of(volume, labels), detected)
+    zero = with_opinion_on_zero(findings_of(volume, labels), lambda: detected)
     return complete(store, series, report_request(paths, volume, zero))

@@ -15,7 +15,7 @@ DOUBT = QualityNote(ZERO_UNCERTAIN, "Only just left out.")
 
 def opinion(probability):
     presence = "none" if probability < 0.5 else "low"
-    return DetectionFindings(presence, probability, np.array([np.nan, probability, 0.1 * probability]), (), {})
+    return lambda: DetectionFindings(presence, probability, np.array([np.nan, probability, 0.1 * probability]), (), {})
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_doubt_of_the_score_is_settled_by_a_clear_answer_only(zero):
 
 
 def test_a_zero_without_a_second_opinion_needs_reading_too(zero):
-    found = with_opinion_on_zero(zero(), Refusal("HEART_NOT_FOUND", "No heart was seen between two lungs."))
+    found = with_opinion_on_zero(zero(), lambda: Refusal("HEART_NOT_FOUND", "No heart was seen between two lungs."))
     (note,) = found.quality
     assert note.code == "ZERO_NOT_CONFIRMED"
     assert note.code in NEEDS_READING
@@ -71,4 +71,4 @@ def test_a_zero_without_a_second_opinion_needs_reading_too(zero):
 
 def test_a_score_above_zero_is_not_voted_on(positive):
     assert positive.score.agatston.total > 0
-    assert with_opinion_on_zero(positive, opinion(0.9)) is positive
+    assert with_opinion_on_zero(positive, lambda: pytest.fail("asked")) is positive

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from coronary.calcium import CalciumScore, score_calcium
@@ -114,10 +115,8 @@ def run_case(
         return _run_contrast_scan(member, patient, truth, family, sessions)
     acquisition = calcium_scan.acquisition
     findings, refusal = _run(family, sessions, volume, acquisition)
-    if detector is not None and findings is not None and findings.score.agatston.total == 0:
-        opinion = _outcome(*detector, volume, acquisition)
-        assert isinstance(opinion, DetectionFindings | Refusal), "the second opinion is a detection"
-        findings = with_opinion_on_zero(findings, opinion)
+    if detector is not None and findings is not None:
+        findings = with_opinion_on_zero(findings, partial(_detected, *detector, volume, acquisition))
     record = _record(member, patient, acquisition, truth, findings, refusal)
     return record if findings is None else dataclasses.replace(record, measures=_doubt(calcium_scan, findings))
 
@@ -127,8 +126,7 @@ def run_detection(member: CohortMember, family: Family, sessions: ModelSessions)
     patient = _patient(member)
     scan = _calcium_scan(member, patient)
     volume, truth = _volume_and_truth(scan)
-    found = _outcome(family, sessions, volume, scan.acquisition)
-    assert isinstance(found, DetectionFindings | Refusal), "calcium is looked for by a detection"
+    found = _detected(family, sessions, volume, scan.acquisition)
     record = DetectionRecord(
         case_id=member.case_id,
         true_agatston=truth.agatston.total,
@@ -238,6 +236,14 @@ def _run(
     outcome = _outcome(family, sessions, volume, acquisition)
     assert isinstance(outcome, CalciumFindings | Refusal), "a cohort is run for a scoring family"
     return (None, outcome.code) if isinstance(outcome, Refusal) else (outcome, "")
+
+
+def _detected(
+    family: Family, sessions: ModelSessions, volume: CtVolume, acquisition: Acquisition
+) -> DetectionFindings | Refusal:
+    outcome = _outcome(family, sessions, volume, acquisition)
+    assert isinstance(outcome, DetectionFindings | Refusal), "calcium is looked for by a detection"
+    return outcome
 
 
 def _outcome(family: Family, sessions: ModelSessions, volume: CtVolume, acquisition: Acquisition) -> Findings | Refusal:

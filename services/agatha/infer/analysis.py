@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from agatha.dicom.ct_series import AssembledSeries
 from agatha.infer.model_runtime import ModelRuntime
@@ -63,21 +64,20 @@ def run_analysis(
         return outcome
     if family.second_opinion is not None and isinstance(outcome, CalciumFindings):
         progress = _part(on_progress, 1.0 - ASKED_SHARE, 1.0)
-        outcome = _with_second_opinion(runtime, family.second_opinion, series, outcome, progress)
+        ask = partial(_second_opinion, runtime, family.second_opinion, series, progress)
+        outcome = with_opinion_on_zero(outcome, ask)
         on_progress(1.0)
     return replace(outcome, quality=(*notes, *outcome.quality))
 
 
-def _with_second_opinion(
-    runtime: ModelRuntime, analysis: str, series: AssembledSeries, score: CalciumFindings, on_progress: ProgressCallback
-) -> CalciumFindings:
-    """A score of zero with what the detection says of it; any other score as it is."""
-    if score.score.agatston.total > 0:
-        return score
+def _second_opinion(
+    runtime: ModelRuntime, analysis: str, series: AssembledSeries, on_progress: ProgressCallback
+) -> DetectionFindings | Refusal:
+    """What the detection says of the series."""
     opinion = _findings_of(runtime, analysis, series, on_progress)
     if not isinstance(opinion, DetectionFindings | Refusal):
         raise TypeError(f"{analysis} is asked whether there is calcium and found {type(opinion).__name__}")
-    return with_opinion_on_zero(score, opinion)
+    return opinion
 
 
 def _part(on_progress: ProgressCallback, first: float, last: float) -> ProgressCallback:

@@ -13,7 +13,7 @@ from agatha.report.page_tiles import LEFT_WIDTH, MAXIMUM_TILES, draw_tiles, spre
 from agatha.report.slice_tiles import CALCIUM_SCAN_WINDOW
 from agatha.report.source_images import SourceImages
 from coronary.ct_volume import CtVolume
-from coronary.detection_findings import DetectionFindings, presence_text
+from coronary.detection_findings import DECISION_PROBABILITY, DetectionFindings, presence_text
 
 _CURVE_HEIGHT = 210
 _BAR = (96, 165, 250)
@@ -40,9 +40,9 @@ def _draw_curve(page: Page, findings: DetectionFindings, y: float) -> None:
     page.box((MARGIN, y, MARGIN + LEFT_WIDTH, y + _CURVE_HEIGHT), PANEL)
     left, right, top, bottom = MARGIN + 60, MARGIN + LEFT_WIDTH - 20, y + 42, y + _CURVE_HEIGHT - 34
     page.text((MARGIN + 20, y + 10), "Probability of calcium, slice by slice", 16, TEXT, bold=True)
-    for share in (0.0, 0.5, 1.0):
+    for share in (0.0, DECISION_PROBABILITY, 1.0):
         height = bottom - share * (bottom - top)
-        page.line((left, height), (right, height), WARNING if share == 0.5 else RULE)
+        page.line((left, height), (right, height), WARNING if share == DECISION_PROBABILITY else RULE)
         page.text((left - 8, height - 8), f"{share:g}", 13, MUTED, anchor="ra")
     count = len(findings.slice_probability)
     step = (right - left) / count

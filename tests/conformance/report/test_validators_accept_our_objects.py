@@ -173,7 +173,7 @@ def _contradicted_zero(folder: Path) -> ReportRequest:
     assert zero.volume is not None
     assert zero.calcium is not None
     opinion = detection_findings(zero.volume, {1: 0.9})
-    return replace(zero, findings=with_opinion_on_zero(zero.calcium, opinion))
+    return replace(zero, findings=with_opinion_on_zero(zero.calcium, lambda: opinion))
 
 
 CASES: dict[str, Callable[[Path], ReportRequest]] = {

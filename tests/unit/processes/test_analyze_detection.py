@@ -52,7 +52,9 @@ def test_a_detection_is_one_line_without_a_score(printed):
 def test_a_zero_says_what_the_detection_says_of_it(printed, probability, said):
     def request(paths, volume):
         zero = findings_of(volume, np.zeros(volume.voxels_hu.shape, np.uint8), quality=())
-        return report_request(paths, volume, with_opinion_on_zero(zero, detection_findings(volume, {3: probability})))
+        return report_request(
+            paths, volume, with_opinion_on_zero(zero, lambda: detection_findings(volume, {3: probability}))
+        )
 
     text = printed(request)
     assert said in text

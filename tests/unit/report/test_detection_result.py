@@ -130,7 +130,7 @@ def test_answers_for_other_slices_than_those_of_the_volume_are_refused(positive:
 def zero_with(series: tuple[CtVolume, list[Path]], opinion: DetectionFindings | Refusal) -> ReportRequest:
     volume, paths = series
     zero = findings_of(volume, np.zeros(volume.voxels_hu.shape, np.uint8), quality=())
-    return report_request(paths, volume, with_opinion_on_zero(zero, opinion))
+    return report_request(paths, volume, with_opinion_on_zero(zero, lambda: opinion))
 
 
 @pytest.mark.parametrize(("probability", "verdict"), [(0.1, "ZERO_CONFIRMED"), (0.9, "ZERO_CONTRADICTED")])
