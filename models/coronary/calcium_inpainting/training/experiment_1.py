@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.restoration import inpaint_biharmonic
 
-from coronary.calcium_inpainting.patches import HIDDEN_VOXELS, hidden_cube
+from coronary.calcium_inpainting.patches import HIDDEN_VOXELS, RANGE_HU, hidden_cube, to_hu, to_unit
 from coronary.calcium_inpainting.training.cases import cut_patches, render_scan
-from coronary.calcium_inpainting.training.network import NETWORK_NAMES
+from coronary.calcium_inpainting.training.network import NetworkName
 from coronary.calcium_inpainting.training.train import load_patches, restore, train
 from coronary.evaluation.image_quality import mean_squared_error
 from coronary.training_kit.command import training_arguments
 from coronary.virtual_patient import draw_patient
 
+COMPARED: Sequence[NetworkName] = ("dense-unet", "densenet", "u-net", "autoencoder")
 FILL = "biharmonic fill"
 
 #: Patches in the picture, and the attenuation it shows, HU.
@@ -30,7 +31,10 @@ WINDOW_HU = (-150.0, 650.0)
 
 
 def unseen_patches(config: Mapping[str, Any]) -> NDArray[np.float32]:
-    """The patches of the experiment, (n, 32, 32, 32) HU: the same number of every patient, none with calcium."""
+    """The patches of the experiment, (n, 32, 32, 32) HU: the same number of every patient, none with calcium.
+
+    Within the attenuations that the networks tell apart (``RANGE_HU``): else two patches with lung in them decide.
+    """
     patients, experiment = config["patients"], config["experiment_1"]
     first, last = experiment["seeds"]
     found = []
@@ -38,7 +42,7 @@ def unseen_patches(config: Mapping[str, Any]) -> NDArray[np.float32]:
         scan = render_scan(draw_patient(seed, calcium="none"), patients)
         count = experiment["patches"] // (last + 1 - first)
         found.append(cut_patches(scan, count, 0.0, np.random.default_rng([seed, 2]))["patches"])
-    return np.concatenate(found).astype(np.float32)
+    return to_hu(to_unit(np.concatenate(found).astype(np.float32)))
 
 
 def fill(patches_hu: NDArray[np.float32], hidden: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -58,7 +62,7 @@ def errors(found_hu: NDArray[np.float32], true_hu: NDArray[np.float32], hidden: 
 def run(config: Mapping[str, Any], cases: Sequence[Path], out: Path) -> str:
     """Train what is not trained yet, restore the patches, write ``experiment-1.png``; returns the table."""
     true_hu = unseen_patches(config)
-    optimisation = {**config["optimisation"], "steps": config["experiment_1"]["steps"]}
+    optimisation = {**config["optimisation"], **{name: config["experiment_1"][name] for name in ("steps", "batch")}}
     seen, wanted = load_patches(cases)
     rows = ["| network | " + " | ".join(f"{side}³, patch | {side}³, hidden" for side in HIDDEN_VOXELS) + " |"]
     rows.append("|---" * (1 + 2 * len(HIDDEN_VOXELS)) + "|")
@@ -66,10 +70,10 @@ def run(config: Mapping[str, Any], cases: Sequence[Path], out: Path) -> str:
     for side in HIDDEN_VOXELS:
         hidden = hidden_cube(side)
         restored[FILL, side] = fill(true_hu, hidden)
-        for name in NETWORK_NAMES:
+        for name in COMPARED:
             network = train(name, side, optimisation, seen, wanted, out / f"{name}-{side}")
             restored[name, side] = restore(network, true_hu, hidden)
-    for name in (*NETWORK_NAMES, FILL):
+    for name in (*COMPARED, FILL):
         values = []
         for side in HIDDEN_VOXELS:
             found = errors(restored[name, side], true_hu, hidden_cube(side))
@@ -79,8 +83,9 @@ def run(config: Mapping[str, Any], cases: Sequence[Path], out: Path) -> str:
     first, last = config["experiment_1"]["seeds"]
     data = f"virtual patients, n = {len(true_hu)} patches without calcium, seeds {first}-{last}"
     trained = f"{optimisation['steps']} steps of {optimisation['batch']} of {len(seen)} patches of other patients"
-    title = f"Mean squared error, HU² ({data}; trained in {trained}; experiment 1 of paper 2)"
-    return f"{title}\n\n" + "\n".join(rows) + "\n"
+    low, high = RANGE_HU
+    title = f"Mean squared error between {low:g} and {high:g} HU, HU²"
+    return f"{title} ({data}; trained in {trained}; experiment 1 of paper 2)\n\n" + "\n".join(rows) + "\n"
 
 
 def _draw(true_hu: NDArray[np.float32], restored: Mapping[tuple[str, int], NDArray[np.float32]], path: Path) -> None:
@@ -89,7 +94,7 @@ def _draw(true_hu: NDArray[np.float32], restored: Mapping[tuple[str, int], NDArr
 
     side = HIDDEN_VOXELS[0]
     shown = np.where(hidden_cube(side), WINDOW_HU[0], true_hu)
-    columns = {"original": true_hu, "input": shown, **{name: restored[name, side] for name in (*NETWORK_NAMES, FILL)}}
+    columns = {"original": true_hu, "input": shown, **{name: restored[name, side] for name in (*COMPARED, FILL)}}
     figure = Figure(figsize=(1.7 * len(columns), 1.8 * SHOWN), layout="constrained")
     for row, axes in enumerate(figure.subplots(SHOWN, len(columns))):
         for axis, (name, patches) in zip(axes, columns.items(), strict=True):

@@ -9,13 +9,14 @@ from typing import Final
 import torch
 from torch import nn
 
-from coronary.calcium_inpainting.patches import HIDDEN_VOXELS, PATCH_VOXELS
-from coronary.calcium_inpainting.training.network import CHANNELS, NETWORK_NAMES, RemovalNetwork, build_network
+from coronary.calcium_inpainting.patches import PATCH_VOXELS
+from coronary.calcium_inpainting.training.network import CHANNELS, RemovalNetwork, build_network
 from coronary.training_kit.onnx_files import write_network
 from coronary.training_kit.weights import kept_weights
 
-#: The network that sees the calcium, beside those of paper 2.
+#: The network that sees the calcium, and that of the method ``hidden``: Dense-Unet with the smaller hidden cube.
 REMOVAL: Final = "removal"
+HIDDEN: Final = "dense-unet-8"
 
 
 def export(name: str, network: nn.Module, checkpoint: Path | None, folder: Path) -> str:
@@ -32,17 +33,12 @@ def export(name: str, network: nn.Module, checkpoint: Path | None, folder: Path)
 def main() -> None:
     """Export: ``python -m coronary.calcium_inpainting.training.export removal --checkpoint run/checkpoint.pt``."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("network", choices=(REMOVAL, *NETWORK_NAMES))
-    parser.add_argument(
-        "--side", type=int, choices=HIDDEN_VOXELS, default=min(HIDDEN_VOXELS), help="of the hidden cube"
-    )
+    parser.add_argument("network", choices=(REMOVAL, HIDDEN))
     parser.add_argument("--checkpoint", type=Path, help="of the training; else the weights kept beside this module")
     arguments = parser.parse_args()
-    is_removal = arguments.network == REMOVAL
-    name = REMOVAL if is_removal else f"{arguments.network}-{arguments.side}"
-    network = RemovalNetwork() if is_removal else build_network(arguments.network)
-    digest = export(name, network, arguments.checkpoint, Path(__file__).parents[1])
-    print(f"{name}.onnx  sha256 {digest}")
+    network = RemovalNetwork() if arguments.network == REMOVAL else build_network("dense-unet-coarse")
+    digest = export(arguments.network, network, arguments.checkpoint, Path(__file__).parents[1])
+    print(f"{arguments.network}.onnx  sha256 {digest}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from coronary.calcium_inpainting.patches import COARSE_RANGE
 from coronary.training_kit.unet import UNet
 
-NetworkName = Literal["dense-unet", "densenet", "u-net", "autoencoder"]
+NetworkName = Literal["dense-unet", "densenet", "u-net", "autoencoder", "dense-unet-coarse"]
 NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
 
 #: Paper 2, section 2.2.
@@ -38,10 +38,11 @@ THOUGHT_RANGE = (-0.5, 1.2)
 def build_network(name: NetworkName) -> nn.Module:
     """The untrained network of this name."""
     make: dict[NetworkName, Callable[[], nn.Module]] = {
-        "dense-unet": DenseUnet,
+        "dense-unet": lambda: DenseUnet(_Frame),
         "densenet": DenseNet,
         "u-net": lambda: UNet(CHANNELS, 1, LEVEL_MAPS, 3),
         "autoencoder": Autoencoder,
+        "dense-unet-coarse": lambda: DenseUnet(_CoarseFrame),
     }
     return _Correcting(make[name]())
 
@@ -67,11 +68,15 @@ class RemovalNetwork(nn.Module):
 
 
 class _Correcting(nn.Module):
-    """Adds a network's answer to the attenuation that it was shown."""
+    """Adds a network's answer to the attenuation that it was shown; at first the answer is nothing."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
         self.inner = inner
+        last = [layer for layer in inner.modules() if isinstance(layer, nn.Conv3d)][-1]
+        nn.init.zeros_(last.weight)
+        if last.bias is not None:
+            nn.init.zeros_(last.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Attenuation of every voxel, shape (batch, z, y, x)."""
@@ -102,11 +107,28 @@ class _DenseBlock(nn.Module):
 
 
 class _Frame(nn.Module):
-    """What surrounds the dense blocks: to half resolution before them, and back with the input beside them.
+    """What surrounds the dense blocks: to half resolution before them, and back with what was seen beside them.
 
-    The paper gives no resolution for its blocks. At that of the patch one training step takes eight times as long, and
-    what is hidden is smooth: its finest structures are noise, which nobody can restore.
+    The paper gives no resolution for its blocks. At that of the patch one training step takes eight times as long.
     """
+
+    def __init__(self, maps: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv3d(CHANNELS, TRANSITION_MAPS, 3, padding=1, bias=False)
+        self.halve = nn.Sequential(_convolution(TRANSITION_MAPS, TRANSITION_MAPS), nn.MaxPool3d(2))
+        self.widen = nn.Sequential(_convolution(maps, TRANSITION_MAPS), nn.Upsample(scale_factor=2.0))
+        self.head = nn.Sequential(
+            _convolution(2 * TRANSITION_MAPS + CHANNELS, TRANSITION_MAPS), _convolution(TRANSITION_MAPS, 1)
+        )
+
+    def forward(self, x: Tensor, blocks: Callable[[Tensor], Tensor]) -> Tensor:
+        """One map at the resolution of the input `x`, from what the blocks make of features at half of it."""
+        seen = self.stem(x)
+        return cast(Tensor, self.head(torch.cat([self.widen(blocks(self.halve(seen))), seen, x], dim=1)))
+
+
+class _CoarseFrame(nn.Module):
+    """A frame without features at the resolution of the patch: what the method ``hidden`` was trained with."""
 
     def __init__(self, maps: int) -> None:
         super().__init__()
@@ -114,15 +136,15 @@ class _Frame(nn.Module):
         self.widen = nn.Sequential(_convolution(maps, TRANSITION_MAPS), nn.Upsample(scale_factor=2.0))
         self.head = _convolution(TRANSITION_MAPS + CHANNELS, 1)
 
-    def answer(self, x: Tensor, features: Tensor) -> Tensor:
-        """One map at the resolution of the input `x` from features at half of it."""
-        return cast(Tensor, self.head(torch.cat([self.widen(features), x], dim=1)))
+    def forward(self, x: Tensor, blocks: Callable[[Tensor], Tensor]) -> Tensor:
+        """As :meth:`_Frame.forward`."""
+        return cast(Tensor, self.head(torch.cat([self.widen(blocks(self.stem(x))), x], dim=1)))
 
 
 class DenseUnet(nn.Module):
     """Three dense blocks, the one in the middle at lower resolution, with a shortcut around it (paper 2, figure 1)."""
 
-    def __init__(self) -> None:
+    def __init__(self, frame: type[_Frame | _CoarseFrame]) -> None:
         super().__init__()
         self.down_block = _DenseBlock(TRANSITION_MAPS)
         self.down = nn.Sequential(_convolution(self.down_block.maps, TRANSITION_MAPS), nn.MaxPool3d(2))
@@ -130,13 +152,16 @@ class DenseUnet(nn.Module):
         self.up = nn.Sequential(_convolution(self.low_block.maps, TRANSITION_MAPS), nn.Upsample(scale_factor=2.0))
         self.shortcut = _convolution(self.down_block.maps, TRANSITION_MAPS)
         self.up_block = _DenseBlock(2 * TRANSITION_MAPS)
-        self.frame = _Frame(self.up_block.maps)
+        self.frame = frame(self.up_block.maps)
 
     def forward(self, x: Tensor) -> Tensor:
         """One map, shape (batch, 1, z, y, x); edges must be multiples of 4."""
-        fine = self.down_block(self.frame.stem(x))
+        return cast(Tensor, self.frame(x, self._blocks))
+
+    def _blocks(self, x: Tensor) -> Tensor:
+        fine = self.down_block(x)
         low = self.up(self.low_block(self.down(fine)))
-        return self.frame.answer(x, self.up_block(torch.cat([low, self.shortcut(fine)], dim=1)))
+        return cast(Tensor, self.up_block(torch.cat([low, self.shortcut(fine)], dim=1)))
 
 
 class DenseNet(nn.Module):
@@ -151,7 +176,7 @@ class DenseNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """One map, shape (batch, 1, z, y, x); edges must be even."""
-        return self.frame.answer(x, self.blocks(self.frame.stem(x)))
+        return cast(Tensor, self.frame(x, self.blocks))
 
 
 class Autoencoder(nn.Module):
