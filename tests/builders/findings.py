@@ -402,7 +402,7 @@ def detection_findings(volume: CtVolume, probabilities: Mapping[int, float]) -> 
         probability=highest,
         slice_probability=of_slice,
         quality=(),
-        parameters={"looked at": "nine parts of the heart"},
+        parameters={"looked at": "everything bright in the heart"},
     )
 
 

@@ -31,6 +31,10 @@ FIRST_MEANS_HU: Final = (-900.0, 0.0, 350.0)
 #: Voxels that k-means looks at, at most.
 SAMPLED_VOXELS: Final = 200_000
 
+#: Tissue narrower than this is no body (a table, a blanket), and a smaller piece neither, mm and mm².
+BODY_OPENING_MM: Final = 9.0
+SMALLEST_BODY_MM2: Final = 300.0
+
 #: A piece of air inside the body this large is lung, mm²; smaller ones are bronchi, oesophagus and stomach.
 SMALLEST_LUNG_MM2: Final = 900.0
 
@@ -88,7 +92,9 @@ def _heart_of_slice(
 ) -> NDArray[np.bool_]:
     none = np.zeros(plane_hu.shape, dtype=np.bool_)
     pixel_mm2 = pixel_mm[0] * pixel_mm[1]
-    body = largest_piece(ndimage.binary_opening(plane_hu > borders.air_hu, iterations=2), connectivity=8)
+    # A narrow field of view cuts the chest wall open: what lies between the lungs is then in pieces.
+    tissue = ndimage.binary_opening(plane_hu > borders.air_hu, iterations=_pixels(BODY_OPENING_MM, pixel_mm))
+    body = cc3d.dust(tissue, threshold=math.ceil(SMALLEST_BODY_MM2 / pixel_mm2), connectivity=8).astype(np.bool_)
     if not body.any():
         return none
     air = convex_hull_image(body) & (plane_hu <= borders.air_hu)

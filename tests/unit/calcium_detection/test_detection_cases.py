@@ -8,12 +8,13 @@ from coronary.calcium.voxel_grid import VoxelGrid
 from coronary.calcium_detection.training.cases import agatston_of_voxels, choose_slices
 
 
-def chosen(with_calcium, count=6, slices=20):
+def chosen(with_calcium, with_look_alikes=(), count=6, slices=20):
     heart = np.zeros((slices, 4, 4), bool)
     heart[4:16, 1:3, 1:3] = True
-    calcium = np.zeros_like(heart)
+    calcium, bright = np.zeros_like(heart), np.zeros_like(heart)
     calcium[list(with_calcium), 1, 1] = True
-    return choose_slices(heart, calcium, count, np.random.default_rng(1)).tolist()
+    bright[list(with_look_alikes), 2, 1] = True
+    return choose_slices(heart, calcium, calcium | bright, count, np.random.default_rng(1)).tolist()
 
 
 def test_half_of_the_slices_show_calcium_where_there_are_enough():
@@ -27,6 +28,12 @@ def test_slices_without_calcium_fill_up():
     found = chosen([7])
     assert len(found) == 6
     assert 7 in found
+
+
+def test_slices_with_look_alikes_come_before_empty_ones():
+    found = chosen([7, 8, 9, 10], with_look_alikes=[5, 8, 12])
+    assert {5, 12} <= set(found)
+    assert sum(7 <= z <= 10 for z in found) == 3
 
 
 def test_slices_without_heart_are_no_cases():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coronary.calcium_detection.layouts import (
+from coronary.calcium_detection.training.layouts import (
     LAYOUTS,
     PICTURE_PIXELS,
     WINDOW_HU,

@@ -1,10 +1,10 @@
-"""What is looked at, and how the answers of the pictures become one of the patient."""
+"""What is looked at, and how the answers of the pieces become one of the patient."""
 
 import numpy as np
 import pytest
 
 from coronary.calcium_detection import predict
-from coronary.calcium_detection.layouts import PICTURE_PIXELS, WINDOW_HU
+from coronary.calcium_detection.bright_pieces import CHANNELS, VIEW_PIXELS, WINDOW_HU
 from coronary.contract import AcquisitionFacts, Refusal
 from coronary.ct_volume import CtVolume
 
@@ -12,20 +12,20 @@ AFFINE = np.diag([0.5, 0.5, 3.0, 1.0])
 
 
 class BrightestPixel:
-    """Answers with the brightest pixel of the middle channel: 0 at 130 HU, 1 at 600 HU, which is worth 36."""
+    """Answers with the brightest pixel of the near view: 0 at 130 HU, 1 at 600 HU."""
 
     def __init__(self):
         self.seen = 0
 
     def run(self, inputs):
-        images = inputs["image"]
-        assert images.shape[1:] == (3, PICTURE_PIXELS, PICTURE_PIXELS)
-        assert images.dtype == np.float32
-        self.seen += len(images)
+        views = inputs["views"]
+        assert views.shape[1:] == (CHANNELS, VIEW_PIXELS, VIEW_PIXELS)
+        assert views.dtype == np.float32
+        self.seen += len(views)
         low, high = WINDOW_HU
-        peak = (images[:, 1].max(axis=(1, 2)) + 1) / 2 * (high - low) + low
-        probability = np.clip((peak - 130.0) / 470.0, 0.0, 1.0)
-        return [np.stack([probability, 6.0 * probability], axis=1).astype(np.float32)]
+        middle = slice(VIEW_PIXELS // 2 - 2, VIEW_PIXELS // 2 + 2)
+        peak = (views[:, 1, middle, middle].max(axis=(1, 2)) + 1) / 2 * (high - low) + low
+        return [np.clip((peak - 130.0) / 470.0, 0.0, 1.0).astype(np.float32)]
 
 
 @pytest.fixture
@@ -51,10 +51,11 @@ def test_nothing_bright_is_nothing_to_look_at_and_no_calcium(thorax):
     assert found.likeliest_slice is None
 
 
-def test_only_parts_with_something_bright_in_their_own_slice_are_looked_at(thorax):
+def test_only_what_is_bright_in_the_heart_is_looked_at(thorax):
     thorax[2, 70:80, 70:80] = 600
     thorax[2, 110:130, 110:130] = 250
     thorax[3, 10:20, 10:20] = 900  # outside the heart
+    thorax[4, 100, 100] = 900  # a single pixel is noise
     found, session, heard = detect(thorax)
     assert session.seen == 2
     assert found.presence == "high"
@@ -64,15 +65,20 @@ def test_only_parts_with_something_bright_in_their_own_slice_are_looked_at(thora
     assert heard[-1] == 1.0
 
 
-@pytest.mark.parametrize(("peak_hu", "presence"), [(300, "none"), (400, "low"), (590, "high")])
-def test_what_is_taken_for_calcium_is_little_or_much(thorax, peak_hu, presence):
-    thorax[3, 100:130, 100:130] = peak_hu
+@pytest.mark.parametrize(("side", "peak_hu", "presence"), [(30, 300, "none"), (4, 590, "low"), (30, 590, "high")])
+def test_what_is_taken_for_calcium_is_little_or_much_by_its_score(thorax, side, peak_hu, presence):
+    thorax[3, 100 : 100 + side, 100 : 100 + side] = peak_hu
     assert detect(thorax)[0].presence == presence
 
 
-def test_much_may_be_many_little_ones(thorax):
-    thorax[1:5, 100:130, 100:130] = 400
-    assert detect(thorax)[0].presence == "high"
+def test_the_slices_of_one_object_have_one_probability(thorax):
+    thorax[2, 100:110, 100:110] = 600
+    thorax[3, 100:110, 100:110] = 300
+    thorax[3, 150:160, 150:160] = 300
+    found, session, _ = detect(thorax)
+    assert session.seen == 3
+    expected = ((600 - 130) + (300 - 130)) / 470 / 2
+    assert found.slice_probability[[2, 3]] == pytest.approx([expected, expected], abs=0.02)
 
 
 def test_without_a_heart_nothing_can_be_said():
@@ -84,6 +90,5 @@ def test_without_a_heart_nothing_can_be_said():
 
 
 def test_calcium_is_rarer_in_a_scan_than_in_training():
-    assert predict.in_a_scan(0.9) == pytest.approx(0.5)
-    assert (predict.in_a_scan(0.0), predict.in_a_scan(1.0)) == (0.0, 1.0)
-    assert predict.in_a_scan(0.5) == pytest.approx(0.1)
+    found = predict.in_a_scan(np.array([0.0, 0.5, 0.985, 1.0]))
+    assert found == pytest.approx([0.0, 0.015, 0.5, 1.0])

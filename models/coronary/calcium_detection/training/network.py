@@ -17,7 +17,7 @@ NetworkName = Literal["resnet-50", "vgg", "inception-resnet-v2"]
 NETWORK_NAMES: tuple[NetworkName, ...] = get_args(NetworkName)
 
 #: The slice between its neighbours, in the place of red, green and blue.
-CHANNELS = 3
+PICTURE_CHANNELS = 3
 
 #: Share of the feature maps of the originals.
 WIDTH = 0.25
@@ -25,33 +25,28 @@ WIDTH = 0.25
 DROPOUT = 0.5  # paper 3 does not say; 0.5 in VGG
 
 
-def build_network(name: NetworkName) -> nn.Module:
-    """The untrained network of this name: (batch, 3, 299, 299) to (batch, 2), see :class:`PictureClassifier`."""
-    make: dict[NetworkName, Callable[[], tuple[nn.Module, int]]] = {
+def build_network(name: NetworkName, channels: int = PICTURE_CHANNELS) -> PictureClassifier:
+    """The untrained network of this name, for images of so many channels."""
+    make: dict[NetworkName, Callable[[int], tuple[nn.Module, int]]] = {
         "resnet-50": _resnet_50,
         "vgg": _vgg_16,
         "inception-resnet-v2": _inception_resnet_v2,
     }
-    features, maps = make[name]()
-    return PictureClassifier(features, maps)
+    return PictureClassifier(*make[name](channels))
 
 
 class PictureClassifier(nn.Module):
-    """Feature maps averaged over the picture, dropout, two answers: logit of calcium, and how much there is.
-
-    The second is the square root of the Agatston score that the calcium of the slice has in the picture; low and high
-    of paper 3 are told by it.
-    """
+    """Feature maps averaged over the picture, dropout, one answer: the logit of calcium."""
 
     def __init__(self, features: nn.Module, maps: int) -> None:
         super().__init__()
         self.features = features
-        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(DROPOUT), nn.Linear(maps, 2))
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(DROPOUT), nn.Linear(maps, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Both answers for each picture, shape (batch, 2)."""
+        """One answer for each picture of (batch, channels, rows, columns), shape (batch,)."""
         answers: Tensor = self.head(self.features(x))
-        return answers
+        return answers[:, 0]
 
 
 def _maps(of_original: int) -> int:
@@ -71,9 +66,9 @@ def _convolution(
 # ── ResNet-50 (He 2016, table 1) ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _resnet_50() -> tuple[nn.Module, int]:
+def _resnet_50(channels: int) -> tuple[nn.Module, int]:
     stem = _maps(64)
-    layers: list[nn.Module] = [_convolution(CHANNELS, stem, 7, 2), nn.MaxPool2d(3, 2, 1)]
+    layers: list[nn.Module] = [_convolution(channels, stem, 7, 2), nn.MaxPool2d(3, 2, 1)]
     before = stem
     for maps, blocks, stride in ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)):
         for k in range(blocks):
@@ -105,10 +100,10 @@ class _Bottleneck(nn.Module):
 # ── VGG-16 (Simonyan 2014, configuration D) with batch normalisation ─────────────────────────────────────────────────
 
 
-def _vgg_16() -> tuple[nn.Module, int]:
+def _vgg_16(channels: int) -> tuple[nn.Module, int]:
     """Its fully connected layers, nine tenths of its weights, are left out: they are bound to one picture size."""
     layers: list[nn.Module] = []
-    before = CHANNELS
+    before = channels
     for maps, convolutions in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
         for _ in range(convolutions):
             layers.append(_convolution(before, _maps(maps)))
@@ -120,10 +115,10 @@ def _vgg_16() -> tuple[nn.Module, int]:
 # ── Inception-ResNet v2 (Szegedy 2017, figures 15 to 18 and table 1) ─────────────────────────────────────────────────
 
 
-def _inception_resnet_v2() -> tuple[nn.Module, int]:
+def _inception_resnet_v2(channels: int) -> tuple[nn.Module, int]:
     last = _maps(1536)
     return nn.Sequential(
-        _InceptionStem(),
+        _InceptionStem(channels),
         *[_InceptionResidual(384, _BRANCHES_A, 0.17) for _ in range(5)],
         _reduction_a(),
         *[_InceptionResidual(1152, _BRANCHES_B, 0.10) for _ in range(10)],
@@ -176,10 +171,10 @@ class _InceptionResidual(nn.Module):
 
 
 class _InceptionStem(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = nn.Sequential(
-            _convolution(CHANNELS, _maps(32), 3, 2, same=False),
+            _convolution(channels, _maps(32), 3, 2, same=False),
             _convolution(_maps(32), _maps(32), same=False),
             _convolution(_maps(32), _maps(64)),
             _Side(nn.MaxPool2d(3, 2), _convolution(_maps(64), _maps(96), 3, 2, same=False)),

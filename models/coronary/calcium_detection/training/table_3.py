@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from coronary.calcium_detection.layouts import LAYOUTS, Layout
 from coronary.calcium_detection.training.cases import build_case
-from coronary.calcium_detection.training.network import NETWORK_NAMES
-from coronary.calcium_detection.training.train import Pictures, answers_of, cut, load, train
+from coronary.calcium_detection.training.layouts import LAYOUTS, Layout
+from coronary.calcium_detection.training.network import NETWORK_NAMES, build_network
+from coronary.calcium_detection.training.pictures import Pictures, cut, draw_batch, load, to_tensor
+from coronary.calcium_detection.training.train import DrawBatch, train
 from coronary.training_kit.command import training_arguments
 
 TITLES: Mapping[Layout, str] = {
@@ -41,11 +44,30 @@ def balanced(found: Pictures, rng: np.random.Generator) -> Pictures:
     positive, negative = np.flatnonzero(found.is_positive), np.flatnonzero(~found.is_positive)
     count = min(len(positive), len(negative))
     chosen = np.concatenate([rng.permutation(positive)[:count], rng.permutation(negative)[:count]])
-    return Pictures([found.grey[k] for k in chosen], found.agatston[chosen], found.is_bright[chosen])
+    return Pictures([found.grey[k] for k in chosen], found.is_positive[chosen], found.is_bright[chosen])
+
+
+def pictures_drawn(known: Pictures, batch: int) -> DrawBatch:
+    """Batches of pictures, :func:`draw_batch`."""
+
+    def draw(rng: np.random.Generator) -> tuple[Tensor, NDArray[np.bool_]]:
+        chosen = draw_batch(known, batch, rng)
+        return to_tensor([known.grey[k] for k in chosen]), known.is_positive[chosen]
+
+    return draw
+
+
+def accuracy(network: nn.Module, pictures: Pictures) -> float:
+    """Share of the pictures that are called what they are, percent."""
+    batches = [pictures.grey[start : start + 16] for start in range(0, len(pictures.grey), 16)]
+    with torch.inference_mode():
+        found = np.concatenate([(network(to_tensor(batch)) >= 0).numpy() for batch in batches])
+    return 100.0 * float(np.mean(found == pictures.is_positive))
 
 
 def run(config: Mapping[str, Any], cases: Sequence[Path], out: Path) -> str:
     """Train what is not trained yet and measure; returns the table."""
+    optimisation = config["optimisation"]
     unseen = {name: _cases(config, name) for name in ("validation", "test")}
     rows = ["| | validation | test | pictures | paper: validation | paper: test |", "|---" * 6 + "|"]
     for layout in LAYOUTS:
@@ -55,11 +77,9 @@ def run(config: Mapping[str, Any], cases: Sequence[Path], out: Path) -> str:
         for name in NETWORK_NAMES:
             folder = out / f"{layout}-{name}"
             folder.mkdir(parents=True, exist_ok=True)
-            network = train(name, config["optimisation"], known, folder)
-            found = [
-                100.0 * float(np.mean((answers_of(network, each.grey)[:, 0] >= 0.5) == each.is_positive))
-                for each in sets.values()
-            ]
+            draw = pictures_drawn(known, optimisation["batch"])
+            network = train(build_network(name), optimisation, draw, folder, f"{name}, {TITLES[layout]}")
+            found = [accuracy(network, each) for each in sets.values()]
             counts = " + ".join(str(len(each.grey)) for each in sets.values())
             printed = PAPER[layout, name]
             rows.append(
