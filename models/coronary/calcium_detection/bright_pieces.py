@@ -6,7 +6,6 @@ it is and where it lies.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from coronary.calcium import AGATSTON_THRESHOLD_HU, MINIMUM_CALCIUM_AREA_MM2
+from coronary.calcium.voxel_grid import VoxelGrid
 from coronary.ct_volume import CtVolume
 
 #: Rows and columns of a view.
@@ -33,7 +33,8 @@ MARGIN_MM: Final = 5.0
 #: A larger connected object is bone.
 LARGEST_CALCIUM_MM3: Final = 6000.0
 
-#: Attenuation window of the views, HU.
+#: Attenuation window of all images of this family, HU. The paper's have the grey values of PNG files and no window is
+#: given; a score tells attenuations apart up to 400.
 WINDOW_HU: Final = (-200.0, 600.0)
 
 
@@ -68,14 +69,14 @@ def bright_pieces(volume: CtVolume, is_heart: NDArray[np.bool_]) -> BrightPieces
     noise is dropped here too: objects, 6-connected, of less than 1 mm² summed over slices. Bone is dropped by its size.
     An object that reaches out of the heart counts as a whole; only its slices that touch the heart are pieces.
     """
-    _, row_mm, column_mm = volume.spacing_zyx_mm
+    grid = VoxelGrid.checked(volume.spacing_zyx_mm)
+    _, row_mm, column_mm = grid.spacing_zyx_mm
     reach = [2 * round(MARGIN_MM / size_mm) + 1 for size_mm in (row_mm, column_mm)]
     near_heart = ndimage.maximum_filter(is_heart, (1, *reach))
-    least = math.ceil(MINIMUM_CALCIUM_AREA_MM2 * (1.0 - 1e-9) / (row_mm * column_mm))
-    bright = volume.voxels_hu >= AGATSTON_THRESHOLD_HU
-    objects = cc3d.connected_components(cc3d.dust(bright, threshold=least, connectivity=6), connectivity=6)
-    sizes_mm3 = np.bincount(objects.ravel()) * math.prod(volume.spacing_zyx_mm)
-    objects[(sizes_mm3 > LARGEST_CALCIUM_MM3)[objects]] = 0
+    objects = cc3d.connected_components(volume.voxels_hu >= AGATSTON_THRESHOLD_HU, connectivity=6)
+    voxels = np.bincount(objects.ravel())
+    is_bone = voxels * grid.voxel_volume_mm3 > LARGEST_CALCIUM_MM3
+    objects[(is_bone | ~grid.reaches_area(voxels, MINIMUM_CALCIUM_AREA_MM2))[objects]] = 0
     piece_map = np.zeros(volume.voxels_hu.shape, np.uint32)
     centres: list[list[float]] = []
     object_of: list[int] = []
@@ -117,4 +118,10 @@ def views_of(volume: CtVolume, centre_zyx: NDArray[np.float64]) -> NDArray[np.fl
                     clipped = np.clip(volume.voxels_hu[here].astype(np.float32), low, high)
                     smoothed[here] = ndimage.gaussian_filter(clipped, sigma)
                 ndimage.map_coordinates(smoothed[here], at, found[k, 3 * view + plane], order=1, mode="nearest")
-    return (found - low) * np.float32(2.0 / (high - low)) - 1.0
+    return network_input(found)
+
+
+def network_input(images_hu: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Images in HU as a network takes them: the same shape, the window from -1 to 1."""
+    low, high = WINDOW_HU
+    return np.asarray((np.clip(images_hu, low, high) - low) * (2.0 / (high - low)) - 1.0, dtype=np.float32)

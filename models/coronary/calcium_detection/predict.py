@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from coronary.calcium import AGATSTON_THRESHOLD_HU, score_calcium
-from coronary.calcium_detection.bright_pieces import BrightPieces, bright_pieces, views_of
+from coronary.calcium import AGATSTON_THRESHOLD_HU, MINIMUM_CALCIUM_AREA_MM2, score_calcium
+from coronary.calcium_detection.bright_pieces import LARGEST_CALCIUM_MM3, BrightPieces, bright_pieces, views_of
 from coronary.calcium_detection.heart_mask import heart_mask
 from coronary.contract import AcquisitionFacts, ModelSession, ProgressCallback, Refusal
 from coronary.ct_volume import CtVolume
@@ -44,7 +44,8 @@ def predict(
         slice_probability=in_slices,
         quality=facts.compression_notes(),
         parameters={
-            "looked at": f"everything in the heart that reaches {AGATSTON_THRESHOLD_HU} HU, slice by slice",
+            "looked at": f"connected pieces of the heart of {AGATSTON_THRESHOLD_HU} HU, "
+            f"from {MINIMUM_CALCIUM_AREA_MM2:g} mm² to {LARGEST_CALCIUM_MM3:g} mm³",
             "decision": f"calcium from a probability of {DECISION_PROBABILITY:g} at one place",
         },
     )

@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
+from coronary.calcium_detection.bright_pieces import WINDOW_HU, network_input
 from coronary.calcium_detection.training.layouts import (
     LAYOUTS,
     PICTURE_PIXELS,
-    WINDOW_HU,
     cut_out,
     heart_parts,
-    network_input,
     resized,
     with_neighbours,
 )

@@ -26,10 +26,6 @@ PARTS: Final = 3
 #: Distance of the neighbouring slices that a picture shows as well, mm.
 NEIGHBOUR_MM: Final = 3.0
 
-#: Attenuation window of the pictures, HU. The paper's have the grey values of PNG files and no window is given; a score
-#: tells attenuations apart up to 400.
-WINDOW_HU: Final = (-200.0, 600.0)
-
 #: First and last row, first and last column of a part, the last ones excluded.
 Box = tuple[int, int, int, int]
 
@@ -81,12 +77,6 @@ def heart_parts(is_heart: NDArray[np.bool_], parts: int = PARTS) -> list[Box]:
         for top, bottom in zip(edges[0][:-1], edges[0][1:], strict=True)
         for left, right in zip(edges[1][:-1], edges[1][1:], strict=True)
     ]
-
-
-def network_input(pictures_hu: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Pictures in HU as a network takes them: the same shape, the window from -1 to 1."""
-    low, high = WINDOW_HU
-    return np.asarray((np.clip(pictures_hu, low, high) - low) * (2.0 / (high - low)) - 1.0, dtype=np.float32)
 
 
 def resized(planes_hu: NDArray[np.int16]) -> NDArray[np.float32]:

@@ -17,14 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from coronary.calcium import AGATSTON_THRESHOLD_HU
-from coronary.calcium_detection.training.layouts import (
-    WINDOW_HU,
-    Layout,
-    boxes_of,
-    cut_out,
-    network_input,
-    resized,
-)
+from coronary.calcium_detection.bright_pieces import WINDOW_HU, network_input
+from coronary.calcium_detection.training.layouts import Layout, boxes_of, cut_out, resized
 
 #: Something as bright as calcium in a picture is a piece of at least so many pixels; less is noise.
 BRIGHT_PIXELS = 4
