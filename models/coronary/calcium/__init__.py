@@ -24,6 +24,7 @@ from coronary.calcium.score_interval import (
 )
 from coronary.calcium.score_scales import (
     AGATSTON_THRESHOLD_HU,
+    BONE_MM3,
     FIELD_CONVENTION,
     MINIMUM_CALCIUM_AREA_MM2,
     PAPER_CONVENTION,
@@ -39,6 +40,7 @@ from coronary.calcium.vessels import Vessel, VesselValues
 
 __all__ = [
     "AGATSTON_THRESHOLD_HU",
+    "BONE_MM3",
     "FIELD_CONVENTION",
     "INTERVAL_CONFIDENCE",
     "MINIMUM_CALCIUM_AREA_MM2",

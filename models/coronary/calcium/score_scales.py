@@ -26,6 +26,10 @@ MINIMUM_CALCIUM_AREA_MM2 = 1.0
 #: Relative slack of that comparison, so that the rounding of a spacing never decides about exactly 1 mm².
 AREA_ROUNDING = 1e-9
 
+#: Connected voxels as bright as calcium of at least this volume are skeleton, mm³. The heaviest coronary calcium fills
+#: about 3 cm³ in all its lesions together; ribs, sternum and spine form pieces of 50 cm³ and more.
+BONE_MM3 = 20_000.0
+
 #: Name of the convention behind ``agatston``: the one clinical workstations and risk tables follow.
 FIELD_CONVENTION = (
     "agatston-1990 per slice, 3 mm: area of every in-slice region (4-connected) x density weight of its own peak, "

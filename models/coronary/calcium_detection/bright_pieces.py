@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from coronary.calcium import AGATSTON_THRESHOLD_HU, MINIMUM_CALCIUM_AREA_MM2
+from coronary.calcium import AGATSTON_THRESHOLD_HU, BONE_MM3, MINIMUM_CALCIUM_AREA_MM2
 from coronary.calcium.voxel_grid import VoxelGrid
 from coronary.ct_volume import CtVolume
 
@@ -29,9 +29,6 @@ CHANNELS: Final = 3 * len(VIEWS_MM)
 
 #: So far from the heart a piece may lie, mm.
 MARGIN_MM: Final = 5.0
-
-#: A larger connected object is bone.
-LARGEST_CALCIUM_MM3: Final = 6000.0
 
 #: Attenuation window of all images of this family, HU. The paper's have the grey values of PNG files and no window is
 #: given; a score tells attenuations apart up to 400.
@@ -75,7 +72,7 @@ def bright_pieces(volume: CtVolume, is_heart: NDArray[np.bool_]) -> BrightPieces
     near_heart = ndimage.maximum_filter(is_heart, (1, *reach))
     objects = cc3d.connected_components(volume.voxels_hu >= AGATSTON_THRESHOLD_HU, connectivity=6)
     voxels = np.bincount(objects.ravel())
-    is_bone = voxels * grid.voxel_volume_mm3 > LARGEST_CALCIUM_MM3
+    is_bone = voxels * grid.voxel_volume_mm3 >= BONE_MM3
     objects[(is_bone | ~grid.reaches_area(voxels, MINIMUM_CALCIUM_AREA_MM2))[objects]] = 0
     piece_map = np.zeros(volume.voxels_hu.shape, np.uint32)
     centres: list[list[float]] = []
@@ -93,32 +90,42 @@ def bright_pieces(volume: CtVolume, is_heart: NDArray[np.bool_]) -> BrightPieces
     return BrightPieces(np.array(centres).reshape(-1, 3), np.array(object_of, np.int64), piece_map)
 
 
-def views_of(volume: CtVolume, centre_zyx: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Views around the middles of n pieces, shape (n, CHANNELS, VIEW_PIXELS, VIEW_PIXELS), the window from -1 to 1.
+class PieceViews:
+    """What the network sees of the pieces of one scan; slices are smoothed once.
 
     Rows run to the back, columns to the left of the patient, channels to the head, however the scan is stored. Beyond
     its edge the last rows, columns and slices are repeated.
     """
-    slice_mm, row_mm, column_mm = volume.spacing_zyx_mm
-    to_left, to_back, to_head = np.sign(np.diag(volume.affine_lps)[:3])
-    low, high = WINDOW_HU
-    steps = np.arange(VIEW_PIXELS) - 0.5 * (VIEW_PIXELS - 1)
-    found = np.zeros((len(centre_zyx), CHANNELS, VIEW_PIXELS, VIEW_PIXELS), np.float32)
-    for view, (pixel_mm, between_mm) in enumerate(VIEWS_MM):
-        # A pixel of the far view is as large as several of the scan: what lies between them is smoothed in.
-        sigma = [0.5 * max(pixel_mm / size_mm - 1.0, 0.0) for size_mm in (row_mm, column_mm)]
-        apart = max(1, round(between_mm / slice_mm))
-        smoothed: dict[int, NDArray[np.float32]] = {}
-        rows, columns = steps * (to_back * pixel_mm / row_mm), steps * (to_left * pixel_mm / column_mm)
-        for k, (z, row, column) in enumerate(centre_zyx.tolist()):
-            at = np.meshgrid(row + rows, column + columns, indexing="ij")
-            for plane in range(3):
-                here = min(max(int(z + (plane - 1) * to_head * apart), 0), len(volume.voxels_hu) - 1)
-                if here not in smoothed:
-                    clipped = np.clip(volume.voxels_hu[here].astype(np.float32), low, high)
-                    smoothed[here] = ndimage.gaussian_filter(clipped, sigma)
-                ndimage.map_coordinates(smoothed[here], at, found[k, 3 * view + plane], order=1, mode="nearest")
-    return network_input(found)
+
+    def __init__(self, volume: CtVolume) -> None:
+        self._volume = volume
+        self._smoothed: dict[tuple[int, int], NDArray[np.float32]] = {}
+
+    def of(self, centre_zyx: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Views around n middles, shape (n, CHANNELS, VIEW_PIXELS, VIEW_PIXELS), the window from -1 to 1."""
+        slice_mm, row_mm, column_mm = self._volume.spacing_zyx_mm
+        to_left, to_back, to_head = np.sign(np.diag(self._volume.affine_lps)[:3])
+        steps = np.arange(VIEW_PIXELS) - 0.5 * (VIEW_PIXELS - 1)
+        found = np.zeros((len(centre_zyx), CHANNELS, VIEW_PIXELS, VIEW_PIXELS), np.float32)
+        for view, (pixel_mm, between_mm) in enumerate(VIEWS_MM):
+            apart = max(1, round(between_mm / slice_mm))
+            rows, columns = steps * (to_back * pixel_mm / row_mm), steps * (to_left * pixel_mm / column_mm)
+            for k, (z, row, column) in enumerate(centre_zyx.tolist()):
+                at = np.meshgrid(row + rows, column + columns, indexing="ij")
+                for plane in range(3):
+                    here = self._slice(view, int(z + (plane - 1) * to_head * apart))
+                    ndimage.map_coordinates(here, at, found[k, 3 * view + plane], order=1, mode="nearest")
+        return network_input(found)
+
+    def _slice(self, view: int, z: int) -> NDArray[np.float32]:
+        """A slice for one of VIEWS_MM: what lies between the pixels of a view, larger than the scan's, is smoothed in."""
+        z = min(max(z, 0), len(self._volume.voxels_hu) - 1)
+        if (view, z) not in self._smoothed:
+            _, row_mm, column_mm = self._volume.spacing_zyx_mm
+            sigma = [0.5 * max(VIEWS_MM[view][0] / size_mm - 1.0, 0.0) for size_mm in (row_mm, column_mm)]
+            clipped = np.clip(self._volume.voxels_hu[z].astype(np.float32), *WINDOW_HU)
+            self._smoothed[view, z] = ndimage.gaussian_filter(clipped, sigma)
+        return self._smoothed[view, z]
 
 
 def network_input(images_hu: NDArray[np.float32]) -> NDArray[np.float32]:

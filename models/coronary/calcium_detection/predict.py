@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from coronary.calcium import AGATSTON_THRESHOLD_HU, MINIMUM_CALCIUM_AREA_MM2, score_calcium
-from coronary.calcium_detection.bright_pieces import LARGEST_CALCIUM_MM3, BrightPieces, bright_pieces, views_of
+from coronary.calcium import AGATSTON_THRESHOLD_HU, BONE_MM3, MINIMUM_CALCIUM_AREA_MM2, score_calcium
+from coronary.calcium_detection.bright_pieces import BrightPieces, PieceViews, bright_pieces
 from coronary.calcium_detection.heart_mask import heart_mask
 from coronary.contract import AcquisitionFacts, ModelSession, ProgressCallback, Refusal
 from coronary.ct_volume import CtVolume
@@ -45,7 +45,7 @@ def predict(
         quality=facts.compression_notes(),
         parameters={
             "looked at": f"connected pieces of the heart of {AGATSTON_THRESHOLD_HU} HU, "
-            f"from {MINIMUM_CALCIUM_AREA_MM2:g} mm² to {LARGEST_CALCIUM_MM3:g} mm³",
+            f"from {MINIMUM_CALCIUM_AREA_MM2:g} mm² to {BONE_MM3:g} mm³",
             "decision": f"calcium from a probability of {DECISION_PROBABILITY:g} at one place",
         },
     )
@@ -55,9 +55,10 @@ def probability_of_pieces(
     session: ModelSession, volume: CtVolume, pieces: BrightPieces, on_progress: ProgressCallback
 ) -> NDArray[np.float64]:
     """Probability of calcium of each piece: the mean over the bright object that it is a slice of."""
+    views = PieceViews(volume)
     answers: list[NDArray[np.float32]] = []
     for start in range(0, len(pieces.centre_zyx), BATCH):
-        (some,) = session.run({"views": views_of(volume, pieces.centre_zyx[start : start + BATCH])})
+        (some,) = session.run({"views": views.of(pieces.centre_zyx[start : start + BATCH])})
         answers.append(some)
         on_progress(min(1.0, (start + BATCH) / len(pieces.centre_zyx)))
     if not answers:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from coronary.calcium import AGATSTON_THRESHOLD_HU, CalciumScore
+from coronary.calcium import AGATSTON_THRESHOLD_HU, BONE_MM3, CalciumScore
 from coronary.contract import AcquisitionFacts, QualityNote
 from coronary.ct_volume import CtVolume
 from coronary.imaging.resampling import CropGrid
@@ -26,10 +26,6 @@ DOUBT_PROBABILITY = 0.2
 
 #: Calcium-like pixels this close to one another (standard deviation, mm) are likely parts of the same thing.
 NEIGHBOURHOOD_MM = 4.0
-
-#: Connected calcium-like voxels of at least this volume are skeleton, mm³. The heaviest coronary calcium fills about
-#: 3 cm³ in all its lesions together; ribs, sternum and spine form pieces of 50 cm³ and more.
-BONE_MM3 = 20_000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coronary.calcium_detection.bright_pieces import CHANNELS, VIEW_PIXELS, bright_pieces, views_of
+from coronary.calcium_detection.bright_pieces import CHANNELS, VIEW_PIXELS, PieceViews, bright_pieces
 from coronary.ct_volume import CtVolume
 
 SPACING = (3.0, 0.5, 0.5)
@@ -37,7 +37,7 @@ def test_what_a_score_drops_as_noise_is_no_piece(side, count):
 
 def test_what_is_larger_than_any_calcification_is_bone():
     volume = scan()
-    volume.voxels_hu[:, 10:50, 10:50] = 400  # 10.8 cm³
+    volume.voxels_hu[:, 10:70, 10:70] = 400  # 24.3 cm³
     volume.voxels_hu[:, 80:100, 80:100] = 400  # 2.7 cm³
     assert found_in(volume).centre_zyx[:, 1].tolist() == [89.5] * 9
 
@@ -57,7 +57,7 @@ def test_an_object_at_the_edge_of_the_heart_counts_as_a_whole():
 def test_without_anything_bright_there_are_no_pieces_and_no_views():
     pieces = found_in(scan())
     assert pieces.object_of.shape == (0,)
-    assert views_of(scan(), pieces.centre_zyx).shape == (0, CHANNELS, VIEW_PIXELS, VIEW_PIXELS)
+    assert PieceViews(scan()).of(pieces.centre_zyx).shape == (0, CHANNELS, VIEW_PIXELS, VIEW_PIXELS)
 
 
 def test_a_view_is_centred_and_shows_its_neighbours_near_and_far():
@@ -65,7 +65,7 @@ def test_a_view_is_centred_and_shows_its_neighbours_near_and_far():
     volume.voxels_hu[4, 59:62, 69:72] = 600
     volume.voxels_hu[5, 59:62, 79:82] = 600  # 3 mm above, 5 mm to the left
     volume.voxels_hu[0, 40:80, 50:90] = 600  # 12 mm below
-    (view,) = views_of(volume, np.array([[4.0, 60.0, 70.0]]))
+    (view,) = PieceViews(volume).of(np.array([[4.0, 60.0, 70.0]]))
     assert view[1, MIDDLE - 1 : MIDDLE + 1, MIDDLE - 1 : MIDDLE + 1] == pytest.approx(1.0)
     assert view[2, MIDDLE, MIDDLE + 10] == pytest.approx(1.0)
     assert view[0].max() < 0
@@ -77,11 +77,11 @@ def test_a_view_is_centred_and_shows_its_neighbours_near_and_far():
 def test_views_do_not_depend_on_how_the_scan_is_stored(axis):
     volume = scan()
     volume.voxels_hu[...] += np.random.default_rng(1).integers(0, 60, volume.voxels_hu.shape, np.int16)
-    (view,) = views_of(volume, np.array([[4.0, 50.0, 60.0]]))
+    (view,) = PieceViews(volume).of(np.array([[4.0, 50.0, 60.0]]))
     signs = np.array([1, 1, 1])
     signs[2 - axis] = -1
     turned = scan(signs=signs)
     turned.voxels_hu[...] = np.flip(volume.voxels_hu, axis)
     centre = np.array([[4.0, 50.0, 60.0]])
     centre[0, axis] = volume.voxels_hu.shape[axis] - 1 - centre[0, axis]
-    assert views_of(turned, centre)[0] == pytest.approx(view, abs=1e-5)
+    assert PieceViews(turned).of(centre)[0] == pytest.approx(view, abs=1e-5)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from coronary.calcium import AGATSTON_THRESHOLD_HU
 from coronary.calcium.calcium_voxels import find_calcium
 from coronary.calcium.voxel_grid import VoxelGrid
-from coronary.calcium_detection.bright_pieces import bright_pieces, views_of
+from coronary.calcium_detection.bright_pieces import PieceViews, bright_pieces
 from coronary.calcium_detection.heart_mask import heart_mask
 from coronary.calcium_detection.training.layouts import with_neighbours
 from coronary.ct_volume import CtVolume
@@ -41,7 +41,7 @@ def build_case(seed: int, patients: Mapping[str, Any]) -> dict[str, NDArray[Any]
     piece_agatston = pieces.sums(agatston)
     shown = choose_pieces(piece_agatston > 0, patients["pieces"], np.random.default_rng([seed, 7]))
     return {
-        "views": to_grey(views_of(volume, pieces.centre_zyx[shown])),
+        "views": to_grey(PieceViews(volume).of(pieces.centre_zyx[shown])),
         "piece_agatston": piece_agatston[shown].astype(np.float32),
         "planes_hu": np.stack([with_neighbours(volume, int(z)) for z in chosen]),
         "is_heart": heart[chosen],

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from skimage.restoration import inpaint_biharmonic
+from torch import Tensor
 
 from coronary.calcium_inpainting.patches import HIDDEN_VOXELS, RANGE_HU, hidden_cube, to_hu, to_unit
 from coronary.calcium_inpainting.training.cases import cut_patches, render_scan
@@ -60,19 +61,25 @@ def errors(found_hu: NDArray[np.float32], true_hu: NDArray[np.float32], hidden: 
 
 
 def run(config: Mapping[str, Any], cases: Sequence[Path], out: Path) -> str:
-    """Train what is not trained yet, restore the patches, write ``experiment-1.png``; returns the table."""
+    """Train what is not trained yet, restore the patches, write ``experiment-1.png``; returns the table.
+
+    With the smaller cube every network goes on from what it has learnt with the larger one.
+    """
     true_hu = unseen_patches(config)
-    optimisation = {**config["optimisation"], **{name: config["experiment_1"][name] for name in ("steps", "batch")}}
+    experiment = config["experiment_1"]
     seen, wanted = load_patches(cases)
     rows = ["| network | " + " | ".join(f"{side}³, patch | {side}³, hidden" for side in HIDDEN_VOXELS) + " |"]
     rows.append("|---" * (1 + 2 * len(HIDDEN_VOXELS)) + "|")
     restored: dict[tuple[str, int], NDArray[np.float32]] = {}
+    for name in COMPARED:
+        learnt: Mapping[str, Tensor] | None = None
+        for side, steps in zip(HIDDEN_VOXELS, experiment["steps"], strict=True):
+            optimisation = {**config["optimisation"], "steps": steps, "batch": experiment["batch"]}
+            network = train(name, side, optimisation, seen, wanted, out / f"{name}-{side}", learnt)
+            learnt = network.state_dict()
+            restored[name, side] = restore(network, true_hu, hidden_cube(side))
     for side in HIDDEN_VOXELS:
-        hidden = hidden_cube(side)
-        restored[FILL, side] = fill(true_hu, hidden)
-        for name in COMPARED:
-            network = train(name, side, optimisation, seen, wanted, out / f"{name}-{side}")
-            restored[name, side] = restore(network, true_hu, hidden)
+        restored[FILL, side] = fill(true_hu, hidden_cube(side))
     for name in (*COMPARED, FILL):
         values = []
         for side in HIDDEN_VOXELS:
@@ -80,9 +87,12 @@ def run(config: Mapping[str, Any], cases: Sequence[Path], out: Path) -> str:
             values += [f"{found['patch']:.0f}", f"{found['hidden']:.0f}"]
         rows.append(f"| {name} | " + " | ".join(values) + " |")
     _draw(true_hu, restored, out / "experiment-1.png")
-    first, last = config["experiment_1"]["seeds"]
+    first, last = experiment["seeds"]
     data = f"virtual patients, n = {len(true_hu)} patches without calcium, seeds {first}-{last}"
-    trained = f"{optimisation['steps']} steps of {optimisation['batch']} of {len(seen)} patches of other patients"
+    steps = " and then ".join(
+        f"{count} steps with {side}³" for side, count in zip(HIDDEN_VOXELS, experiment["steps"], strict=True)
+    )
+    trained = f"{steps}, {experiment['batch']} of {len(seen)} patches of other patients each"
     low, high = RANGE_HU
     title = f"Mean squared error between {low:g} and {high:g} HU, HU²"
     return f"{title} ({data}; trained in {trained}; experiment 1 of paper 2)\n\n" + "\n".join(rows) + "\n"

@@ -57,11 +57,22 @@ def draw_batch(
 
 
 def train(
-    name: NetworkName, side: int, optimisation: Mapping[str, Any], seen: Patches, wanted: Patches, out: Path
+    name: NetworkName,
+    side: int,
+    optimisation: Mapping[str, Any],
+    seen: Patches,
+    wanted: Patches,
+    out: Path,
+    begin: Mapping[str, Tensor] | None = None,
 ) -> nn.Module:
     """Train one network with a hidden cube of `side` voxels; goes on from ``checkpoint.pt`` in `out`.
 
     The loss is the mean squared error over the whole patch, which did better in paper 2 than over the cube alone.
+
+    Parameters
+    ----------
+    begin
+        Weights to begin with; None: untrained ones.
 
     Returns
     -------
@@ -70,6 +81,8 @@ def train(
     """
     torch.manual_seed(1)
     network = build_network(name).to(memory_format=torch.channels_last_3d)
+    if begin is not None:
+        network.load_state_dict(begin)
     average = WeightAverage(network)
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=optimisation["weight_decay"], fused=True)
     step, total, hidden = 0, int(optimisation["steps"]), hidden_cube(side)
