@@ -118,7 +118,7 @@ class PieceViews:
         return network_input(found)
 
     def _slice(self, view: int, z: int) -> NDArray[np.float32]:
-        """A slice for one of VIEWS_MM: what lies between the pixels of a view, larger than the scan's, is smoothed in."""
+        """A slice for one of VIEWS_MM; what lies between the pixels of a view is smoothed in."""
         z = min(max(z, 0), len(self._volume.voxels_hu) - 1)
         if (view, z) not in self._smoothed:
             _, row_mm, column_mm = self._volume.spacing_zyx_mm

@@ -128,15 +128,8 @@ SEGMENT_CODES: Final = {
     17: Code("244252004", "SCT", "Intermediate Artery (Ramus)"),
     18: Code("57823005", "SCT", "Left Posterolateral Circumflex Coronary Artery"),
 }
-_CALCIUM_SCORING: Final = Code("426005005", "SCT", "Cardiac CT for calcium scoring")
-_CT_ANGIOGRAPHY: Final = Code("419545005", "SCT", "CT angiography of coronary arteries")
-PROCEDURES: Final = {
-    "csct-scoring": _CALCIUM_SCORING,
-    "ccta-scoring": _CT_ANGIOGRAPHY,
-    "calcium-detection": _CALCIUM_SCORING,
-    "calcium-inpainting": _CT_ANGIOGRAPHY,
-    "lumen-extraction": _CT_ANGIOGRAPHY,
-}
+CALCIUM_SCORING_CT: Final = Code("426005005", "SCT", "Cardiac CT for calcium scoring")
+CT_ANGIOGRAPHY: Final = Code("419545005", "SCT", "CT angiography of coronary arteries")
 ARTIFICIAL_INTELLIGENCE: Final = Code("123110", "DCM", "Artificial Intelligence")
 
 # Document titles, equipment, references

@@ -15,6 +15,7 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes as dictionary
 
 from agatha.dicom import codes
+from agatha.dicom.analysis_terms import ANALYSIS_TERMS
 from agatha.report.calcium_groups import calcium_groups, lesion_group
 from agatha.report.detection_groups import detection_groups
 from agatha.report.part10 import finish, private_scheme, serial_number, series_arguments
@@ -24,15 +25,6 @@ from agatha.report.request import DicomObject, ReportRequest, SrSopClass
 from agatha.report.source_images import SourceImages
 from agatha.report.stenosis_groups import stenosis_groups
 from coronary.contract import CalciumFindings, Refusal
-
-#: What is missing where an analysis refused.
-_REASONS = {
-    "csct-scoring": codes.REASON_NOT_SCORED,
-    "ccta-scoring": codes.REASON_NOT_SCORED,
-    "calcium-inpainting": codes.REASON_NO_SERIES,
-    "lumen-extraction": codes.REASON_NO_SERIES,
-    "calcium-detection": codes.REASON_NOT_DETECTED,
-}
 
 _SR_CLASSES: dict[SrSopClass, type[Dataset]] = {
     "comprehensive-3d": sr.Comprehensive3DSR,
@@ -65,7 +57,7 @@ def write_measurement_report(
         groups = [_refusal_group(request, request.refusal)]
     report = sr.MeasurementReport(
         observation_context=_observation_context(request),
-        procedure_reported=codes.PROCEDURES[request.analysis],
+        procedure_reported=ANALYSIS_TERMS[request.analysis].procedure,
         imaging_measurements=groups,
         title=codes.IMAGING_MEASUREMENT_REPORT,
     )
@@ -139,7 +131,7 @@ def _refusal_group(request: ReportRequest, refusal: Refusal | None) -> Any:
         finding_sites=[sr.FindingSite(codes.CORONARY_ARTERY)],
         algorithm_id=algorithm(request, request.algorithm_parameters),
     )
-    append(group, explained(_REASONS[request.analysis], [refusal]))
+    append(group, explained(ANALYSIS_TERMS[request.analysis].reason, [refusal]))
     return group
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from PIL import Image
 
+from agatha.dicom.analysis_terms import ANALYSIS_TERMS, AnalysisTerms
 from agatha.report.colours import VESSEL_RGB
 from agatha.report.derived_page import draw_derived
 from agatha.report.detection_page import draw_detection
@@ -43,29 +44,11 @@ from coronary.contract import CalciumFindings, ContrastFindings, Refusal
 from coronary.ct_volume import CtVolume
 from coronary.reasons import ZERO_CONFIRMED
 
-_TITLES = {
-    "csct-scoring": "Coronary artery calcium score",
-    "ccta-scoring": "Coronary calcium, estimated from contrast CT",
-    "calcium-inpainting": "Coronary arteries without calcium",
-    "lumen-extraction": "Coronary lumen",
-    "calcium-detection": "Presence of coronary calcium",
-}
-
-#: What a refusal means, and what it does not mean.
-_NO_SCORE = ("No score was computed", "This is not a score of zero.")
-_NO_SERIES = ("No series was made", "This says nothing about calcium or stenosis.")
-_REFUSED = {
-    "csct-scoring": _NO_SCORE,
-    "ccta-scoring": _NO_SCORE,
-    "calcium-inpainting": _NO_SERIES,
-    "lumen-extraction": _NO_SERIES,
-    "calcium-detection": ("Calcium was not looked for", "This does not mean that there is none."),
-}
-
 
 def draw_summary(request: ReportRequest, sources: SourceImages) -> Image.Image:
     """Draw the page, RGB, 1280 x 1024."""
-    page = framed_page(request, sources.header, _TITLES[request.analysis])
+    terms = ANALYSIS_TERMS[request.analysis]
+    page = framed_page(request, sources.header, terms.title)
     findings = request.calcium
     if request.derived is not None and request.volume is not None:
         draw_derived(page, request.volume, request.derived)
@@ -79,7 +62,7 @@ def draw_summary(request: ReportRequest, sources: SourceImages) -> Image.Image:
         _draw_notes(page, findings, request.concordance, y=y + 14)
         _draw_tiles(page, sources, request.volume, findings)
     elif request.refusal is not None:
-        _draw_refusal(page, request.refusal, _REFUSED[request.analysis])
+        _draw_refusal(page, request.refusal, terms)
     return page.image
 
 
@@ -212,11 +195,10 @@ def _draw_tiles(page: Page, sources: SourceImages, volume: CtVolume, findings: C
         draw_tiles(page, sources, volume, spread_slices(volume), heading, window)
 
 
-def _draw_refusal(page: Page, refusal: Refusal, meaning: tuple[str, str]) -> None:
+def _draw_refusal(page: Page, refusal: Refusal, terms: AnalysisTerms) -> None:
     page.box((MARGIN, 190, WIDTH - MARGIN, 520), PANEL, REFUSED)
     x, width = MARGIN + 32, WIDTH - 2 * MARGIN - 64
-    heading, remark_text = meaning
-    page.text((x, 218), heading, 40, REFUSED, bold=True)
-    page.text((x, 276), remark_text, 22, TEXT, bold=True)
+    page.text((x, 218), terms.not_done, 40, REFUSED, bold=True)
+    page.text((x, 276), terms.not_meant, 22, TEXT, bold=True)
     y = page.paragraph((x, 330), refusal.text, 22, TEXT, width=width, lines=4)
     page.text((x, y + 14), f"Reason code {refusal.code}", 17, MUTED)

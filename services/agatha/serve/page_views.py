@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from agatha.serve.documents import Analysis
 from agatha.serve.instances_api import find_output
 from agatha.serve.lesion_frames import UnreadableSegmentation, choose_key_slices, read_lesion_frames
 from agatha.serve.pictures import CONTRAST_WINDOW, Window, key_slice_window
@@ -40,16 +39,6 @@ OUTPUT_NAMES = {
 }
 #: Derived series that is shown beside its source.
 COMPARED_KIND = "ct-calcium-removed"
-#: What it means that an analysis refused.
-_NO_SCORE = "No score was computed. This is not a score of zero."
-_NO_SERIES = "No series was made."
-REFUSALS: Mapping[Analysis, str] = {
-    "csct-scoring": _NO_SCORE,
-    "ccta-scoring": _NO_SCORE,
-    "calcium-inpainting": _NO_SERIES,
-    "lumen-extraction": _NO_SERIES,
-    "calcium-detection": "Calcium was not looked for. This does not mean that there is none.",
-}
 #: Kinds that are made to be looked at.
 PICTURE_KINDS = ("summary", "tree-views")
 VESSELS = ("total", "LM", "LAD", "LCX", "RCA")

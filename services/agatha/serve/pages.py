@@ -11,11 +11,12 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import Field, field_validator
 
+from agatha.dicom.analysis_terms import ANALYSIS_TERMS
 from agatha.serve.conditional import entity_tag
 from agatha.serve.documents import StudyState
 from agatha.serve.instances_api import Frame, key_slice_response
 from agatha.serve.lesion_frames import SourceImage
-from agatha.serve.page_views import QUANTITIES, REFUSALS, VESSELS, study_view, worklist_row
+from agatha.serve.page_views import QUANTITIES, VESSELS, study_view, worklist_row
 from agatha.serve.study_queries import ServeContext, StudyFilter, reopen_study
 from agatha.store.records import STUDY_STATES
 
@@ -75,7 +76,7 @@ def pages_router(context: ServeContext) -> APIRouter:
     def study(study_instance_uid: str) -> HTMLResponse:
         view = study_view(context, study_instance_uid)
         return HTMLResponse(
-            templates.render("study.html", view=view, quantities=QUANTITIES, vessels=VESSELS, refusals=REFUSALS)
+            templates.render("study.html", view=view, quantities=QUANTITIES, vessels=VESSELS, terms=ANALYSIS_TERMS)
         )
 
     @router.post("/studies/{study_instance_uid}/reprocess")

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from agatha.dicom.analysis_terms import NO_ZERO
 from agatha.serve.display_text import moment, number
 from agatha.store.paired_scores import latest_results, paired_scores
 from agatha.store.records import DeliveryRecord, JobRecord, ResultRecord, SeriesRecord, StudyRecord
-
-NO_ZERO = "This is not a score of zero."
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ def test_no_code_of_a_calcium_scan_is_in_the_report(written: Written) -> None:
         codes.MASS_METHOD.value,
         codes.CAC_DRS_CATEGORY.value,
         codes.RISK_CATEGORY.value,
-        codes.PROCEDURES["csct-scoring"].value,
+        codes.CALCIUM_SCORING_CT.value,
     }
     found = code_values(written.datasets["sr"])
     assert found.isdisjoint(forbidden)
