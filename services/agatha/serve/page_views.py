@@ -13,14 +13,13 @@ from agatha.serve.instances_api import find_output
 from agatha.serve.lesion_frames import UnreadableSegmentation, choose_key_slices, read_lesion_frames
 from agatha.serve.pictures import CONTRAST_WINDOW, Window, key_slice_window
 from agatha.serve.result_schema import ConcordanceDocument, ResultDocument
-from agatha.serve.standing import StudyRows, is_moving, series_name, standing_of
+from agatha.serve.standing import StudyRows, doubts_of_zero, is_moving, series_name, standing_of
 from agatha.serve.studies_api import result_documents
 from agatha.serve.study_queries import ServeContext, read_study
 from agatha.store.paired_scores import latest_results, paired_scores
 from agatha.store.records import EventRecord, OutputRecord, ResultRecord, SeriesRecord, StudyRecord
 from agatha.store.units_of_work import Reading
 from coronary.detection_findings import CalciumPresence
-from coronary.reasons import NEEDS_READING
 
 #: How the kinds of outputs are called on a page.
 OUTPUT_NAMES = {
@@ -197,19 +196,13 @@ def worklist_row(reading: Reading, study: StudyRecord) -> WorklistRow:
     discordance = pair.concordance.text if pair is not None and pair.concordance.is_discordant else None
     has_calcium_removed = any(COMPARED_KIND in _kinds(result) for result in results)
     presences = [detection["presence"] for result in results if (detection := result.document.get("detection"))]
-    doubts = [
-        note["text"]
-        for result in results
-        for note in result.document.get("quality", ())
-        if note["code"] in NEEDS_READING
-    ]
     return WorklistRow(
         study=study,
         scores=scores,
         notes=notes,
         discordance=discordance,
         presence=presences[0] if presences else None,
-        doubtful_zero=" ".join(doubts) or None,
+        doubtful_zero=" ".join(doubts_of_zero(results)) or None,
         has_calcium_removed=has_calcium_removed,
     )
 

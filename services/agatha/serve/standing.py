@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agatha.dicom.analysis_terms import NO_ZERO
+from agatha.dicom.analysis_terms import ANALYSIS_TERMS, NO_ZERO
 from agatha.serve.display_text import moment, number
 from agatha.store.paired_scores import latest_results, paired_scores
 from agatha.store.records import DeliveryRecord, JobRecord, ResultRecord, SeriesRecord, StudyRecord
+from coronary.detection_findings import presence_text
+from coronary.reasons import NEEDS_READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,10 @@ def standing_of(rows: StudyRows) -> Standing:
     """Return where the study stands."""
     names = {series.series_instance_uid: series_name(series) for series in rows.series}
     present = present_jobs(rows)
+    results = latest_results(rows.results)
     sentences = [
-        *(_result_sentence(result, names) for result in latest_results(rows.results)),
+        *doubts_of_zero(results),
+        *(_result_sentence(result, names) for result in results),
         *_discordance_sentence(rows.results),
         *(_job_sentence(job, names) for job in present),
         *(sentence for series in rows.series if (sentence := _series_sentence(series))),
@@ -49,9 +53,15 @@ def standing_of(rows: StudyRows) -> Standing:
         sentences.append(
             f"{rows.quarantined} received instance(s) were set aside because they contradict what was stored before."
         )
-    if not any(result.state == "completed" for result in rows.results):
+    if not any(result.document.get("calcium") for result in rows.results):
         sentences.insert(0, "There is no score yet." if is_moving(rows) else "There is no score.")
     return Standing(" ".join(sentences), next_try_at(rows))
+
+
+def doubts_of_zero(results: Sequence[ResultRecord]) -> list[str]:
+    """Return why scores of zero need reading; empty where none does."""
+    notes = [note for result in results for note in result.document.get("quality", ())]
+    return [note["text"] for note in notes if note["code"] in NEEDS_READING]
 
 
 def is_moving(rows: StudyRows) -> bool:
@@ -95,14 +105,17 @@ def _result_sentence(result: ResultRecord, names: dict[str, str]) -> str:
         provisional = (
             " It is provisional: it is not certain that all images have arrived." if result.provisional else ""
         )
+        if (detection := result.document.get("detection")) is not None:
+            return f"{result.analysis}: {presence_text(detection['presence'])} for {of}.{provisional}"
         if calcium is None:
             return f"{result.analysis} completed for {of}.{provisional}"
         score = number(calcium["agatston"]["total"])
         name = "Agatston score" if result.document.get("contrast") is None else "estimated Agatston equivalent"
         return f"{result.analysis}: {name} {score} ({calcium['risk_category']}) for {of}.{provisional}"
     reason = result.document.get("reason") or {"code": "UNKNOWN", "text": "No reason was recorded."}
-    verb = "refused to score" if result.state == "refused" else "failed on"
-    return f"{result.analysis} {verb} {of}: {_ended(reason['text'])} ({reason['code']}) {NO_ZERO}"
+    verb = "refused" if result.state == "refused" else "failed on"
+    terms = ANALYSIS_TERMS[result.analysis]
+    return f"{result.analysis} {verb} {of}: {_ended(reason['text'])} ({reason['code']}) {terms.refusal}"
 
 
 def _discordance_sentence(results: Sequence[ResultRecord]) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from agatha.serve.display_text import dicom_date, number
 from builders.findings import STUDY_UID
-from builders.served_studies import GAP, facts, queue_job, receive, settle, write_scored_study
+from builders.served_studies import GAP, facts, queue_job, receive, settle, write_scored_study, write_zero_study
 
 
 def timeline(client, uid="1.2.3"):
@@ -40,7 +40,7 @@ def test_a_series_that_no_analysis_is_for_gives_its_reason(store, client):
 def test_a_refused_result_gives_its_reason_and_is_not_a_zero(store, client):
     write_scored_study(store, refusal=GAP)
     summary = timeline(client, STUDY_UID)["summary"]
-    assert summary.startswith("There is no score. csct-scoring refused to score series 3")
+    assert summary.startswith("There is no score. csct-scoring refused series 3")
     assert GAP.text in summary
     assert GAP.code in summary
     assert "This is not a score of zero." in summary
@@ -87,6 +87,22 @@ def test_a_score_is_told_with_its_category_and_the_state_of_its_deliveries(score
     assert "There is no score" not in body["summary"]
     assert body["summary"].startswith("csct-scoring: Agatston score ")
     assert "Outputs: 0 of 5 delivered, 5 waiting to be sent." in body["summary"]
+
+
+def test_a_zero_that_needs_reading_says_so_before_everything_else(store, client):
+    write_zero_study(store, 0.9)
+    summary = timeline(client, STUDY_UID)["summary"]
+    assert summary.startswith(
+        "The score is zero, but the independent detection sees coronary calcium (probability 0.90"
+    )
+    assert "needs reading. csct-scoring: Agatston score 0 (0) for series" in summary
+    assert "calcium-detection: calcium seen (score of 20 or more expected) for series" in summary
+
+
+def test_a_detection_that_was_refused_does_not_mean_that_there_is_no_calcium(store, client):
+    write_zero_study(store, GAP)
+    summary = timeline(client, STUDY_UID)["summary"]
+    assert f"{GAP.text} ({GAP.code}) Calcium was not looked for. This does not mean that there is none." in summary
 
 
 @pytest.mark.parametrize("state", ["receiving", "assembling", "routed", "refused", "not_applicable", "failed"])
