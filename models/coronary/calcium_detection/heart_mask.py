@@ -28,6 +28,10 @@ WORKING_PIXEL_MM: Final = 1.5
 #: Where k-means begins: air and lung, soft tissue, bone and contrast, HU.
 FIRST_MEANS_HU: Final = (-900.0, 0.0, 350.0)
 
+#: Soft tissue and blood without contrast agent are darker than this, HU: where little bone is in the field, the third
+#: cluster is soft tissue and the second is fat.
+LOWEST_BONE_HU: Final = 100.0
+
 #: Voxels that k-means looks at, at most.
 SAMPLED_VOXELS: Final = 200_000
 
@@ -60,7 +64,7 @@ class TissueBorders:
 
 
 def tissue_borders(volume: CtVolume) -> TissueBorders:
-    """Half-way between the means of three clusters of the attenuations of a volume."""
+    """Half-way between the means of three clusters of the attenuations of a volume; bone from LOWEST_BONE_HU on."""
     step = max(1, volume.voxels_hu.size // SAMPLED_VOXELS)
     sampled = np.clip(volume.voxels_hu.reshape(-1)[::step], -1024, 1500).astype(np.float64)
     means = np.array(FIRST_MEANS_HU)
@@ -68,7 +72,7 @@ def tissue_borders(volume: CtVolume) -> TissueBorders:
     with suppress(ClusterError):
         means, _ = kmeans2(sampled, means, minit="matrix", missing="raise")
     air, soft, bone = (float(mean) for mean in np.sort(means.reshape(-1)))
-    return TissueBorders(0.5 * (air + soft), 0.5 * (soft + bone))
+    return TissueBorders(0.5 * (air + soft), max(0.5 * (soft + bone), LOWEST_BONE_HU))
 
 
 def heart_mask(volume: CtVolume) -> NDArray[np.bool_]:

@@ -34,6 +34,13 @@ def test_borders_part_air_from_tissue_and_tissue_from_bone(volume):
     assert 80 < borders.bone_hu < 250
 
 
+def test_soft_tissue_is_no_bone_where_no_bone_is_in_the_field():
+    voxels_hu = np.repeat(np.array([-900, -90, 45], np.int16), [4000, 3000, 3000]).reshape(10, 10, 100)
+    noise = np.random.default_rng(1).normal(0.0, 15.0, voxels_hu.shape)
+    borders = tissue_borders(CtVolume((voxels_hu + noise).astype(np.int16), np.diag([1.0, 1.0, 3.0, 1.0])))
+    assert borders.bone_hu > 45 + 3 * 15
+
+
 def test_all_coronary_calcium_lies_in_the_heart_region(scan, heart):
     assert heart[calcium_mask(scan)].all()
 
