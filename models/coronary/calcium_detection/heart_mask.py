@@ -76,41 +76,57 @@ def tissue_borders(volume: CtVolume) -> TissueBorders:
 
 
 def heart_mask(volume: CtVolume) -> NDArray[np.bool_]:
-    """Heart region of a volume, shape of the volume; empty in slices in which no lungs frame any."""
+    """Heart region of a volume, shape of the volume; empty in slices in which no lungs frame any.
+
+    The hull is that of the lungs of all slices seen from the head: where the heart lies against the chest wall, the
+    lungs of its own slice reach round only a part of it.
+    """
     borders = tissue_borders(volume)
     _, row_mm, column_mm = volume.spacing_zyx_mm
     steps = max(1, round(WORKING_PIXEL_MM / row_mm)), max(1, round(WORKING_PIXEL_MM / column_mm))
     pixel_mm = steps[0] * row_mm, steps[1] * column_mm
     to_back = 1 if volume.affine_lps[1, 1] > 0 else -1
+    coarse = np.stack(
+        [
+            ndimage.uniform_filter(plane.astype(np.float32), steps)[:: steps[0], :: steps[1]]
+            for plane in volume.voxels_hu
+        ]
+    )
+    body = np.stack([_body(plane, borders, pixel_mm) for plane in coarse])
+    lungs = np.stack([_lungs(*planes, borders, pixel_mm) for planes in zip(coarse, body, strict=True)])
     found = np.zeros(volume.voxels_hu.shape, dtype=np.bool_)
-    for z, plane in enumerate(volume.voxels_hu):
-        coarse = ndimage.uniform_filter(plane.astype(np.float32), steps)[:: steps[0], :: steps[1]]
-        heart = _heart_of_slice(coarse, borders, pixel_mm, to_back)
-        if heart.any():
-            found[z] = resize(heart, plane.shape, order=0, anti_aliasing=False)
+    if not lungs.any():
+        return found
+    framed = convex_hull_image(lungs.any(axis=0))
+    for z in np.flatnonzero(lungs.any(axis=(1, 2))).tolist():
+        tissue = framed & body[z] & ~lungs[z] & ~_spine(coarse[z] > borders.bone_hu, lungs[z], pixel_mm, to_back)
+        opened = ndimage.binary_opening(tissue, disk(_pixels(HEART_OPENING_MM, pixel_mm)))
+        heart = largest_piece(opened, connectivity=8)
+        if heart.sum() * pixel_mm[0] * pixel_mm[1] >= SMALLEST_HEART_MM2:
+            found[z] = resize(heart, volume.voxels_hu[z].shape, order=0, anti_aliasing=False)
     return found
 
 
-def _heart_of_slice(
-    plane_hu: NDArray[np.float32], borders: TissueBorders, pixel_mm: tuple[float, float], to_back: int
-) -> NDArray[np.bool_]:
-    none = np.zeros(plane_hu.shape, dtype=np.bool_)
-    pixel_mm2 = pixel_mm[0] * pixel_mm[1]
-    # A narrow field of view cuts the chest wall open: what lies between the lungs is then in pieces.
+def _body(plane_hu: NDArray[np.float32], borders: TissueBorders, pixel_mm: tuple[float, float]) -> NDArray[np.bool_]:
+    """Tissue; a narrow field of view cuts the chest wall open: what lies between the lungs is then in pieces."""
     tissue = ndimage.binary_opening(plane_hu > borders.air_hu, iterations=_pixels(BODY_OPENING_MM, pixel_mm))
-    body = cc3d.dust(tissue, threshold=math.ceil(SMALLEST_BODY_MM2 / pixel_mm2), connectivity=8).astype(np.bool_)
+    return _without_smaller(tissue, SMALLEST_BODY_MM2, pixel_mm)
+
+
+def _lungs(
+    plane_hu: NDArray[np.float32], body: NDArray[np.bool_], borders: TissueBorders, pixel_mm: tuple[float, float]
+) -> NDArray[np.bool_]:
+    """Air inside the body, with the vessels in it."""
     if not body.any():
-        return none
+        return body
     air = convex_hull_image(body) & (plane_hu <= borders.air_hu)
-    lungs = cc3d.dust(air, threshold=math.ceil(SMALLEST_LUNG_MM2 / pixel_mm2), connectivity=8).astype(np.bool_)
-    if not lungs.any():
-        return none
-    lungs = ndimage.binary_closing(lungs, disk(_pixels(LUNG_CLOSING_MM, pixel_mm)))
-    between = convex_hull_image(lungs) & ~lungs & body
-    heart = between & ~_spine(plane_hu > borders.bone_hu, lungs, pixel_mm, to_back)
-    opened = ndimage.binary_opening(heart, disk(_pixels(HEART_OPENING_MM, pixel_mm)))
-    heart = largest_piece(opened, connectivity=8)
-    return heart if heart.sum() * pixel_mm2 >= SMALLEST_HEART_MM2 else none
+    lungs = _without_smaller(air, SMALLEST_LUNG_MM2, pixel_mm)
+    return ndimage.binary_closing(lungs, disk(_pixels(LUNG_CLOSING_MM, pixel_mm)))
+
+
+def _without_smaller(mask: NDArray[np.bool_], smallest_mm2: float, pixel_mm: tuple[float, float]) -> NDArray[np.bool_]:
+    threshold = math.ceil(smallest_mm2 / (pixel_mm[0] * pixel_mm[1]))
+    return cc3d.dust(mask, threshold=threshold, connectivity=8).astype(np.bool_)
 
 
 def _spine(

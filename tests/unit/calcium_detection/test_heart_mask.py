@@ -45,6 +45,19 @@ def test_all_coronary_calcium_lies_in_the_heart_region(scan, heart):
     assert heart[calcium_mask(scan)].all()
 
 
+def test_a_heart_against_the_chest_wall_is_framed_by_the_lungs_of_other_slices():
+    rows, columns = np.indices((200, 200))
+    voxels_hu = np.full((2, 200, 200), -1000, np.int16)
+    voxels_hu[:, ((rows - 100) / 70) ** 2 + ((columns - 100) / 95) ** 2 < 1] = 40
+    for column in (45, 155):
+        lung = ((rows - 100) / 50) ** 2 + ((columns - column) / 30) ** 2 < 1
+        voxels_hu[0, lung] = -850
+        voxels_hu[1, lung & (rows > 110)] = -850  # at the back alone
+    heart = heart_mask(CtVolume(voxels_hu, np.diag([1.5, 1.5, 3.0, 1.0])))
+    assert heart[:, 70, 100].all()
+    assert not heart[:, 35, 100].any(), "in front of the lungs is the chest wall"
+
+
 def test_lungs_chest_wall_and_vertebrae_are_left_out(volume, heart):
     middle = heart[heart.shape[0] // 3 : 2 * heart.shape[0] // 3]
     inside = volume.voxels_hu[heart.shape[0] // 3 : 2 * heart.shape[0] // 3][middle]
