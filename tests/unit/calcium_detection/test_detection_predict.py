@@ -90,5 +90,5 @@ def test_without_a_heart_nothing_can_be_said():
 
 
 def test_calcium_is_rarer_in_a_scan_than_in_training():
-    found = predict.in_a_scan(np.array([0.0, 0.5, 0.985, 1.0]))
-    assert found == pytest.approx([0.0, 0.015, 0.5, 1.0])
+    found = predict.in_a_scan(np.array([0.0, 0.5, 0.98, 1.0]))
+    assert found == pytest.approx([0.0, 0.02, 0.5, 1.0])
