@@ -93,7 +93,7 @@ def test_orthanc_has_what_was_sent(tmp_path: Path) -> None:
             ds = dcmread(path)
             assert dcmread(BytesIO(archive.file(stored[ds.SOPInstanceUID]))) == ds
         with pytest.raises(DeliveryFailed, match=r"rejected .* reason 7") as caught:
-            send(paths, at(archive.dicom_port, "SOMEBODY"), "AGATHA")
+            send(paths, at(archive.dicom_port, "SOMEBODY", associate_timeout_s=30.0), "AGATHA")
     assert not caught.value.is_transient
 
 
