@@ -7,6 +7,7 @@ it is and where it lies.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import cc3d
@@ -29,6 +30,9 @@ CHANNELS: Final = 3 * len(VIEWS_MM)
 
 #: So far from the heart a piece may lie, mm.
 MARGIN_MM: Final = 5.0
+
+#: Smoothed slices kept, of about 1 MB each: pieces come slice by slice, and those of thin slices reach over some 60.
+KEPT_SLICES: Final = 128
 
 #: Attenuation window of all images of this family, HU. The paper's have the grey values of PNG files and no window is
 #: given; a score tells attenuations apart up to 400.
@@ -91,7 +95,7 @@ def bright_pieces(volume: CtVolume, is_heart: NDArray[np.bool_]) -> BrightPieces
 
 
 class PieceViews:
-    """What the network sees of the pieces of one scan; slices are smoothed once.
+    """What the network sees of the pieces of one scan; slices are smoothed once where pieces come in their order.
 
     Rows run to the back, columns to the left of the patient, channels to the head, however the scan is stored. Beyond
     its edge the last rows, columns and slices are repeated.
@@ -99,7 +103,7 @@ class PieceViews:
 
     def __init__(self, volume: CtVolume) -> None:
         self._volume = volume
-        self._smoothed: dict[tuple[int, int], NDArray[np.float32]] = {}
+        self._slice = lru_cache(KEPT_SLICES)(self._smoothed)
 
     def of(self, centre_zyx: NDArray[np.float64]) -> NDArray[np.float32]:
         """Views around n middles, shape (n, CHANNELS, VIEW_PIXELS, VIEW_PIXELS), the window from -1 to 1."""
@@ -113,19 +117,17 @@ class PieceViews:
             for k, (z, row, column) in enumerate(centre_zyx.tolist()):
                 at = np.meshgrid(row + rows, column + columns, indexing="ij")
                 for plane in range(3):
-                    here = self._slice(view, int(z + (plane - 1) * to_head * apart))
+                    z_here = min(max(int(z + (plane - 1) * to_head * apart), 0), len(self._volume.voxels_hu) - 1)
+                    here = self._slice(view, z_here)
                     ndimage.map_coordinates(here, at, found[k, 3 * view + plane], order=1, mode="nearest")
         return network_input(found)
 
-    def _slice(self, view: int, z: int) -> NDArray[np.float32]:
+    def _smoothed(self, view: int, z: int) -> NDArray[np.float32]:
         """A slice for one of VIEWS_MM; what lies between the pixels of a view is smoothed in."""
-        z = min(max(z, 0), len(self._volume.voxels_hu) - 1)
-        if (view, z) not in self._smoothed:
-            _, row_mm, column_mm = self._volume.spacing_zyx_mm
-            sigma = [0.5 * max(VIEWS_MM[view][0] / size_mm - 1.0, 0.0) for size_mm in (row_mm, column_mm)]
-            clipped = np.clip(self._volume.voxels_hu[z].astype(np.float32), *WINDOW_HU)
-            self._smoothed[view, z] = ndimage.gaussian_filter(clipped, sigma)
-        return self._smoothed[view, z]
+        sigma = [0.5 * max(VIEWS_MM[view][0] / size_mm - 1.0, 0.0) for size_mm in self._volume.spacing_zyx_mm[1:]]
+        clipped = np.clip(self._volume.voxels_hu[z].astype(np.float32), *WINDOW_HU)
+        smoothed: NDArray[np.float32] = ndimage.gaussian_filter(clipped, sigma)
+        return smoothed
 
 
 def network_input(images_hu: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,4 +10,5 @@ def test_every_analysis_has_its_own_title_and_says_what_a_refusal_does_not_mean(
     for family in FAMILIES:
         terms = ANALYSIS_TERMS[family.name]
         assert terms.refusal == f"{terms.not_done}. {terms.not_meant}"
+        assert "not" in terms.not_meant
         assert terms.procedure.value == {"csct": "426005005", "ccta": "419545005"}[family.series_kind]

@@ -89,10 +89,10 @@ def run(config: Mapping[str, Any], cases: Sequence[Path], out: Path) -> str:
     _draw(true_hu, restored, out / "experiment-1.png")
     first, last = experiment["seeds"]
     data = f"virtual patients, n = {len(true_hu)} patches without calcium, seeds {first}-{last}"
-    steps = " and then ".join(
+    course = " and then ".join(
         f"{count} steps with {side}³" for side, count in zip(HIDDEN_VOXELS, experiment["steps"], strict=True)
     )
-    trained = f"{steps}, {experiment['batch']} of {len(seen)} patches of other patients each"
+    trained = f"{course}, {experiment['batch']} of {len(seen)} patches of other patients each"
     low, high = RANGE_HU
     title = f"Mean squared error between {low:g} and {high:g} HU, HU²"
     return f"{title} ({data}; trained in {trained}; experiment 1 of paper 2)\n\n" + "\n".join(rows) + "\n"
